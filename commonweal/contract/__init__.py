@@ -1,0 +1,1 @@
+"""Data contracts: the values, the strict loader, the lint rules."""

@@ -1,0 +1,1 @@
+"""The quality gate: Great Expectations as engine, our verdict and our report."""

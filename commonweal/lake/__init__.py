@@ -1,0 +1,1 @@
+"""The lakehouse: names, catalog, and the one commit function."""
