@@ -174,6 +174,7 @@ class Contract(Frozen):
         occurred_at: Fields of which the first non-null says when a state took effect; empty for a product.
         sequence: Field that orders states of one instant, or None.
         sharing: ``unconditional``, ``conditional`` or ``not_shared`` (Decree 809).
+        sharing_basis: For ``not_shared``: the instrument and article that say so.
         freshness_minutes: Promise: a published event is readable in a release within this many minutes.
         partitions: Number of partitions of the topic.
         digest: SHA-256 of the contract's canonical JSON, without comments and layout.
@@ -198,6 +199,7 @@ class Contract(Frozen):
     purposes: tuple[Purpose, ...] = ()
     sharing: Literal["unconditional", "conditional", "not_shared"] = "conditional"
     sharing_conditions: tuple[str, ...] = ()
+    sharing_basis: str | None = None
     is_open: bool = False
     classification: Literal["general", "important", "core"] = "general"
     freshness_minutes: int = 60

@@ -1,0 +1,56 @@
+"""How datasets hang together: which inputs a dataset has, which datasets follow from it, and that nothing goes in a circle."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from commonweal.contract.finding import Finding
+from commonweal.contract.model import Contract
+
+
+def downstream(contracts: Mapping[str, Contract], dataset: str) -> tuple[str, ...]:
+    """Every dataset made from ``dataset``, directly or through others, sorted."""
+    found: set[str] = set()
+    waiting = [dataset]
+    while waiting:
+        source = waiting.pop()
+        for contract in contracts.values():
+            if contract.id not in found and source in {item.dataset for item in contract.inputs}:
+                found.add(contract.id)
+                waiting.append(contract.id)
+    return tuple(sorted(found))
+
+
+def upstream(contracts: Mapping[str, Contract], dataset: str) -> tuple[str, ...]:
+    """Every dataset that ``dataset`` is made from, directly or through others, sorted."""
+    return tuple(sorted(item for item in contracts if dataset in downstream(contracts, item)))
+
+
+def input_findings(contracts: Mapping[str, Contract], files: Collection[str], file_of: Callable[[str], str]) -> list[Finding]:
+    """Inputs that no contract describes, tables that an input does not have, and circles.
+
+    Args:
+        contracts: The contracts that could be read.
+        files: Ids of all contract files, those that couldn't be read included (their own problems are enough).
+        file_of: The file of a dataset's contract.
+    """
+    found = [Finding(file_of(contract.id), path, rule, cure) for contract in contracts.values()
+             for path, rule, cure in _problems(contract, contracts, files)]  # fmt: skip
+    circles = [item for item in contracts if item in downstream(contracts, item)]
+    return found + [
+        Finding(file_of(item), "inputs", "input_circle", "the dataset is made from itself; break the circle") for item in circles
+    ]
+
+
+def _problems(contract: Contract, contracts: Mapping[str, Contract], files: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    names = [item.name for item in contract.inputs]
+    for place, item in enumerate(contract.inputs):
+        path = f"inputs.{place}"
+        if item.dataset not in files:
+            yield path, "unknown_input", f"there is no contract {item.dataset[:100]}; correct the id or write the contract"
+        elif item.dataset in contracts and item.table not in contracts[item.dataset].tables:
+            yield (
+                path,
+                "unknown_input",
+                f"{item.dataset} has no table {item.table}; use {', '.join(contracts[item.dataset].tables)}",
+            )
+        if names.count(item.name) > 1:
+            yield path, "repeated_name", f"two inputs are called {item.name}; rename one"
