@@ -1,0 +1,1 @@
+"""The local stack, and what it is installed from."""

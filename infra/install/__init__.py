@@ -1,0 +1,11 @@
+"""What the stack runs on: programs from wheels, and artefacts that are built on demand and cached.
+
+Each function returns a path that is ready to be used; the first call may download or build, every later one is instant.
+"""
+
+from infra.install.jars import broker_jars, spark_jars
+from infra.install.minio import minio
+from infra.install.programs import clean_environment, java, postgres_bin
+from infra.install.trust import trust_store
+
+__all__ = ["broker_jars", "clean_environment", "java", "minio", "postgres_bin", "spark_jars", "trust_store"]
