@@ -1,0 +1,12 @@
+"""The one validator: what publishing checks before it sends is what landing checks after it reads.
+
+A reason is ``rule:field``, both words of the contract or of this package, never a value of a record.
+"""
+
+from commonweal.decoding.batch import decode
+from commonweal.decoding.decoder import Decoder, Reading
+from commonweal.decoding.envelope import Envelope, Envelopes
+from commonweal.decoding.record import Record, pack, unpack
+from commonweal.decoding.rows import to_document
+
+__all__ = ["Decoder", "Envelope", "Envelopes", "Reading", "Record", "decode", "pack", "to_document", "unpack"]

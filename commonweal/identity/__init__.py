@@ -1,0 +1,30 @@
+"""Identifiers of persons and organisations: their form, their pseudonyms, and how they are kept sealed.
+
+Nothing here logs, prints or raises with an identifier: a failed check is the name of the rule and nothing else.
+"""
+
+from commonweal.identity.identifiers import KINDS, check, normalise
+from commonweal.identity.keys import (
+    Pseudonymiser,
+    add_epoch,
+    ensure_keys,
+    load_private_key,
+    load_pseudonymiser,
+    load_public_key,
+)
+from commonweal.identity.sealing import Place, Sealer, unseal
+
+__all__ = [
+    "KINDS",
+    "Place",
+    "Pseudonymiser",
+    "Sealer",
+    "add_epoch",
+    "check",
+    "ensure_keys",
+    "load_private_key",
+    "load_pseudonymiser",
+    "load_public_key",
+    "normalise",
+    "unseal",
+]

@@ -1,0 +1,104 @@
+"""Resident ids (GB 11643-1999) and unified social credit codes (GB 32100-2015): normal form and checks.
+
+>>> normalise("resident_id", " ９９０１０１１９９００３０７００２ｘ ")
+'99010119900307002X'
+>>> check("resident_id", "99010119900307002X")
+'checksum'
+>>> check("credit_code", "91110000600037341L") is None
+True
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+from stdnum.cn import ric, uscc
+
+from commonweal.errors import ContractError
+
+# Full-width forms and the two Roman tens that some systems write for the check character. Not NFKC: it would also read a
+# circled or superscript digit as a digit, and an identifier that needs such reading is a mistake to be shown, not mended.
+_ASCII = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
+    0x2169: ord("X"),
+    0x2179: ord("X"),
+    0x200B: None,
+    0xFEFF: None,
+}
+_RESIDENT = re.compile(r"[0-9]{17}[0-9X]")
+_CREDIT = re.compile(r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}")
+_LENGTH = 18
+_EARLIEST_BIRTH_YEAR = 1850
+_LATEST_BIRTH_YEAR = 2099
+
+
+def normalise(kind: str, text: str) -> str:
+    """The identifier as it is checked and pseudonymised: ASCII, without spaces, upper case.
+
+    Raises:
+        ContractError: No identifier of that kind is known.
+    """
+    _checker(kind)
+    if text.isascii() and text.isalnum():
+        return text.upper()
+    return "".join(text.translate(_ASCII).split()).upper()
+
+
+def check(kind: str, normalised: str, *, on: date | None = None) -> str | None:
+    """The rule that the normalised identifier violates, or None.
+
+    Region codes aren't checked: abolished and unassigned ones, and the permits of Hong Kong, Macao and Taiwan (81, 82, 83),
+    are valid.
+
+    Args:
+        kind: ``resident_id`` or ``credit_code``.
+        normalised: What ``normalise`` gave.
+        on: The day on which the identifier was seen; nobody is born after it. By default the year 2099 bounds births.
+
+    Returns:
+        ``length``, ``characters``, ``birth_date``, ``checksum`` or None.
+
+    Raises:
+        ContractError: No identifier of that kind is known.
+    """
+    return _checker(kind)(normalised, on)
+
+
+def _check_resident_id(text: str, on: date | None) -> str | None:
+    if len(text) != _LENGTH:
+        return "length"
+    if not _RESIDENT.fullmatch(text):
+        return "characters"
+    if not _is_birth_date(text, on):
+        return "birth_date"
+    return None if ric.calc_check_digit(text) == text[-1] else "checksum"
+
+
+def _is_birth_date(text: str, on: date | None) -> bool:
+    try:
+        born = date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
+    except ValueError:
+        return False
+    return _EARLIEST_BIRTH_YEAR <= born.year <= _LATEST_BIRTH_YEAR and (on is None or born <= on)
+
+
+def _check_credit_code(text: str, _on: date | None) -> str | None:
+    # The first two characters may be letters (rural collectives, bodies of other authorities), which stdnum's own
+    # ``validate`` refuses; its check digit is right.
+    if len(text) != _LENGTH:
+        return "length"
+    if not _CREDIT.fullmatch(text):
+        return "characters"
+    return None if uscc.calc_check_digit(text) == text[-1] else "checksum"
+
+
+def _checker(kind: str) -> "Callable[[str, date | None], str | None]":
+    try:
+        return KINDS[kind]
+    except KeyError:
+        raise ContractError(f"no identifier of kind {kind!r} is known; use one of {', '.join(sorted(KINDS))}") from None
+
+
+KINDS: dict[str, Callable[[str, date | None], str | None]] = {
+    "credit_code": _check_credit_code,
+    "resident_id": _check_resident_id,
+}

@@ -1,0 +1,74 @@
+"""Envelope sealing: what only the holder of the private key may read, bound to the place where it stands.
+
+A sealed value is ``version (1) | data key sealed by HPKE (80) | nonce (12) | AES-256-GCM ciphertext``. HPKE (RFC 9180) with
+X25519, HKDF-SHA256 and AES-256-GCM seals one random data key per batch; each row has its own random nonce. Dataset, topic,
+partition and offset are authenticated, so that a sealed value moved to another row doesn't open.
+"""
+
+import os
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from commonweal.errors import ConfigError
+
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_VERSION = b"\x01"
+_KEY_END = 1 + 80
+_NONCE_END = _KEY_END + 12
+_KEY_BYTES = 32
+
+
+class Place(NamedTuple):
+    """Where a record stands in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Sealer:
+    """Seals values of one dataset under one data key."""
+
+    def __init__(self, public_key: X25519PublicKey, dataset: str) -> None:
+        self._public_key = public_key
+        self._dataset = dataset
+        data_key = os.urandom(_KEY_BYTES)
+        self._cipher = AESGCM(data_key)
+        self._head = _VERSION + _SUITE.encrypt(data_key, public_key, info=_info(dataset))
+
+    def renewed(self) -> "Sealer":
+        """A sealer with a fresh data key: one per batch keeps random nonces far from ever meeting."""
+        return Sealer(self._public_key, self._dataset)
+
+    def seal(self, plaintext: bytes, place: Place) -> bytes:
+        """The plaintext sealed for that place."""
+        nonce = os.urandom(12)
+        return self._head + nonce + self._cipher.encrypt(nonce, plaintext, _associated(self._dataset, place))
+
+
+def unseal(private_key: X25519PrivateKey, sealed: bytes, dataset: str, place: Place) -> bytes:
+    """The plaintext of a sealed value.
+
+    Raises:
+        ConfigError: The value was sealed to another key, for another place or dataset, or was changed.
+    """
+    if sealed[:1] != _VERSION or len(sealed) < _NONCE_END:
+        raise ConfigError(f"{dataset}: the value isn't sealed in a known version; read it with a newer release of the software")
+    try:
+        data_key = _SUITE.decrypt(sealed[1:_KEY_END], private_key, info=_info(dataset))
+        return AESGCM(data_key).decrypt(sealed[_KEY_END:_NONCE_END], sealed[_NONCE_END:], _associated(dataset, place))
+    except InvalidTag:
+        text = f"{dataset}: the sealed value at {place} doesn't open; it was sealed to another key, for another place, or changed"
+        raise ConfigError(text) from None
+
+
+def _info(dataset: str) -> bytes:
+    return f"commonweal sealed 1\0{dataset}".encode()
+
+
+def _associated(dataset: str, place: Place) -> bytes:
+    return f"{dataset}\0{place[0]}\0{place[1]}\0{place[2]}".encode()
