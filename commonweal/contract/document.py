@@ -24,7 +24,13 @@ CONTRACT_PROPERTIES = {
 }  # fmt: skip
 FIELD_PROPERTIES = {"zh", "titleZh", "codes", "unit", "personal", "treatment"}
 RULE_PROPERTIES = {"zh", "table", "mayBeEmpty"}
-RETENTION = {"events": "events_days", "releases": "releases_days", "daily": "daily_days", "monthly": "monthly_days"}
+RETENTION = {
+    "topic": "topic_days",
+    "events": "events_days",
+    "releases": "releases_days",
+    "daily": "daily_days",
+    "monthly": "monthly_days",
+}
 DECIMAL = re.compile(r"decimal\(([0-9]{1,2}),([0-9]{1,2})\)")
 
 

@@ -148,8 +148,9 @@ class Suppression(Frozen):
 
 
 class Retention(Frozen):
-    """How long things are kept, in days: landed events, every release, one release a day, one a month."""
+    """How long things are kept, in days: records in the topic, landed events, every release, one release a day, one a month."""
 
+    topic_days: int = 90
     events_days: int = 3650
     releases_days: int = 7
     daily_days: int = 90
