@@ -3,9 +3,21 @@
 Each function returns a path that is ready to be used; the first call may download or build, every later one is instant.
 """
 
+from infra.install.browser import ChromiumPaths, chinese_font, chromium
 from infra.install.jars import broker_jars, spark_jars
 from infra.install.minio import minio
+from infra.install.network import trust_store
 from infra.install.programs import clean_environment, java, postgres_bin
-from infra.install.trust import trust_store
 
-__all__ = ["broker_jars", "clean_environment", "java", "minio", "postgres_bin", "spark_jars", "trust_store"]
+__all__ = [
+    "ChromiumPaths",
+    "broker_jars",
+    "chinese_font",
+    "chromium",
+    "clean_environment",
+    "java",
+    "minio",
+    "postgres_bin",
+    "spark_jars",
+    "trust_store",
+]

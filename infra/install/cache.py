@@ -58,7 +58,7 @@ class Artefact:
         """The artefact's folder, built now if the cache does not have it yet."""
         if not self.folder.is_dir():
             self.folder.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(self.folder.parent / f".{self.name}.lock", self.name):
+            with locked(self.folder.parent / f".{self.name}.lock", self.name):
                 if not self.folder.is_dir():
                     self._build()
         return self.folder
@@ -89,7 +89,8 @@ def workplace(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(path: Path, name: str) -> Iterator[None]:
+def locked(path: Path, name: str) -> Iterator[None]:
+    """Holds the lock file ``path``, so that two installs of ``name`` don't race; it frees when its process dies."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

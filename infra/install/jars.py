@@ -5,8 +5,8 @@ from pathlib import Path
 
 from commonweal.errors import ConfigError
 from infra.install.cache import Artefact, workplace
+from infra.install.network import java_options
 from infra.install.programs import clean_environment, java, package_folder, run
-from infra.install.trust import java_options
 
 SOURCE = Path(__file__).resolve().parent.parent / "jars"
 GROUPS = ("broker", "spark")
@@ -64,14 +64,6 @@ def resolve(folder: Path) -> None:
         target = ["-cache", f"{place}/cache", "-retrieve", f"{folder}/[conf]/[artifact]-[revision].[ext]", "-warn"]
         environment = clean_environment()
         run(*java_call, *wanted, *target, what="downloading the jars", environment=environment, folder=place)
-
-
-def write_lock() -> None:
-    """Downloads the jars and writes their checksums as the new lock."""
-    with workplace("jars-lock") as place:
-        resolve(place / "jars")
-        lines = [f"{checksum}  {name}" for name, checksum in checksums(place / "jars").items()]
-    (SOURCE / "jars.lock").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _build(folder: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from infra.install.cache import Artefact, workplace
+from infra.install.network import certificate_variables
 from infra.install.programs import clean_environment, go, package_folder, run
 from infra.install.unified_diff import apply_patch
 
@@ -43,7 +44,7 @@ def minio_artefact() -> Artefact:
 
 def _build(folder: Path) -> None:
     with workplace("minio") as place:
-        environment = clean_environment(
+        environment = certificate_variables() | clean_environment(
             GOTOOLCHAIN="local", GOFLAGS="-modcacherw", GOWORK="off", CGO_ENABLED="0",
             GOPATH=str(place / "go"), GOMODCACHE=str(place / "modules"), GOCACHE=str(place / "objects"), GOTMPDIR=str(place),
         )  # fmt: skip
