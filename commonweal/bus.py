@@ -132,6 +132,16 @@ def topic_id(client: KafkaAdminClient, topic: str) -> str:
     return ids[topic]
 
 
+def partitions(client: KafkaAdminClient, topics: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """The partitions of each topic; missing topics are left out.
+
+    Raises:
+        AccessDeniedError: The principal may not describe a topic.
+    """
+    described = _described(client, topics).items()
+    return {name: tuple(sorted(part["partition_index"] for part in topic["partitions"])) for name, topic in described}
+
+
 def end_offsets(client: KafkaAdminClient, topics: Iterable[str]) -> dict[str, dict[int, int]]:
     """Per topic and partition the offset after the last record, transaction markers counted; missing topics are left out."""
     return _offsets(client, topics, OffsetSpec.LATEST)
@@ -147,6 +157,17 @@ def sign_in(settings: Settings, principal: str) -> None:
 
     Raises:
         ConfigError: Password, CA or protocol is wrong; the message says which.
+        TransientError: No broker answers.
+    """
+    if not accepts_password(settings, principal):
+        raise ConfigError(f"Kafka refuses principal {principal}: its password is not the one in secret kafka-{principal}")
+
+
+def accepts_password(settings: Settings, principal: str) -> bool:
+    """Whether the broker knows the principal by the password in its secret file.
+
+    Raises:
+        ConfigError: CA or protocol is wrong; the message says which.
         TransientError: No broker answers.
     """
     options = client_options(settings, principal)
@@ -212,9 +233,9 @@ def _described(client: KafkaAdminClient, topics: Iterable[str]) -> dict[str, dic
 
 
 def _offsets(client: KafkaAdminClient, topics: Iterable[str], spec: OffsetSpec) -> dict[str, dict[int, int]]:
-    described = _described(client, topics)
-    wanted = [TopicPartition(name, part["partition_index"]) for name, topic in described.items() for part in topic["partitions"]]
-    result: dict[str, dict[int, int]] = {name: {} for name in described}
+    known = partitions(client, topics)
+    wanted = [TopicPartition(name, number) for name, numbers in known.items() for number in numbers]
+    result: dict[str, dict[int, int]] = {name: {} for name in known}
     if wanted:
         for partition, found in client.list_partition_offsets(dict.fromkeys(wanted, spec)).items():
             result[partition.topic][partition.partition] = found.offset
@@ -240,7 +261,7 @@ def _dial(server: str, ca: str) -> ssl.SSLSocket:
         plain.close()  # without effect once wrapped: wrap_socket detaches it
 
 
-def _authenticate(channel: ssl.SSLSocket, options: dict[str, Any]) -> None:
+def _authenticate(channel: ssl.SSLSocket, options: dict[str, Any]) -> bool:
     principal = options["sasl_plain_username"]
     protocol = KafkaProtocol(client_id=options["client_id"])
     answer = _ask(channel, protocol, SaslHandshakeRequest[1](mechanism=MECHANISM))
@@ -250,10 +271,11 @@ def _authenticate(channel: ssl.SSLSocket, options: dict[str, Any]) -> None:
     while not mechanism.is_done():
         answer = _ask(channel, protocol, SaslAuthenticateRequest[1](mechanism.auth_bytes()))
         if answer.error_code == _SASL_FAILED:
-            raise ConfigError(f"Kafka refuses principal {principal}: its password is not the one in secret kafka-{principal}")
+            return False
         if answer.error_code != _NO_ERROR:
             raise TransientError(f"Kafka did not finish the login of principal {principal} (code {answer.error_code}); try again")
         mechanism.receive(answer.auth_bytes)
+    return True
 
 
 def _ask(channel: ssl.SSLSocket, protocol: KafkaProtocol, request: ApiMessage) -> ApiMessage:

@@ -1,0 +1,25 @@
+"""Secrets of principals that the contracts bring: made where they are missing, never printed, never replaced."""
+
+import os
+import secrets
+
+from commonweal.settings import Settings
+
+
+def has_secret(settings: Settings, name: str) -> bool:
+    """Whether the secret's file exists."""
+    return (settings.secrets_dir / name).is_file()
+
+
+def ensure_secret(settings: Settings, name: str) -> str:
+    """The secret, generated into a new file of mode 0600 when there is none.
+
+    The keys to the systems themselves (``kafka-admin``, ``postgres-commonweal``, ``minio-root``) are never made here: with the
+    wrong folder in the settings, apply fails at them before it could give anybody a new password.
+    """
+    path = settings.secrets_dir / name
+    if not path.is_file():
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(16))  # 128 bits, within the 40 characters that MinIO takes
+    return settings.secret(name)
