@@ -1,0 +1,48 @@
+"""Airflow's database and accounts in one process: the command line would take some ten seconds for each account.
+
+Runs with the environment of ``infra.stack.services.airflow``; running it again changes nothing.
+"""
+
+from typing import Any
+
+from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+from airflow.utils.db import initdb
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+from commonweal.settings import Settings, load_settings
+from infra.stack.services.airflow import mark_set_up
+
+ACCOUNTS = {"engineer": "Admin", "auditor": "Viewer", "watch": "Starter"}
+STARTER = (
+    ("can_read", "DAGs"),
+    ("can_edit", "DAGs"),
+    ("can_read", "DAG Runs"),
+    ("can_create", "DAG Runs"),
+    ("can_read", "Task Instances"),
+)
+"""What ``watch`` may do: look at DAGs and their runs, and start one."""
+
+
+@providers_configuration_loaded
+def main() -> None:
+    """Migrate, then make the role of ``watch`` and the accounts that are missing."""
+    settings = load_settings()
+    initdb()
+    with get_application_builder() as builder:
+        security = builder.sm
+        security.bulk_sync_roles([{"role": "Starter", "perms": list(STARTER)}])
+        for account, role in ACCOUNTS.items():
+            _ensure(security, settings, account, role)
+    mark_set_up(settings.run_dir)
+
+
+def _ensure(security: Any, settings: Settings, account: str, role: str) -> None:
+    if security.find_user(account) is None:
+        name, address = account.capitalize(), f"{account}@commonweal.invalid"
+        password = settings.secret(f"airflow-{account}")
+        if not security.add_user(account, name, "Commonweal", address, security.find_role(role), password):
+            raise SystemExit(f"Airflow's account {account} could not be made; the lines above say why")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What the supervisor runs for each service: end what an earlier one left, prepare, set the environment, become the service.
+
+Secrets are read here, from files, and handed on by environment or by private files: none is in an argument list or in the
+supervisor's configuration.
+"""
+
+import argparse
+import ctypes
+import os
+import pwd
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from commonweal.errors import CommonwealError
+from infra.stack import processes
+from infra.stack.layout import Layout
+from infra.stack.ports import kept_ports
+
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a service becomes a process.
+
+    Attributes:
+        argv: Program and arguments, without secrets.
+        environment: Added to the stack's environment; may hold secrets.
+        account: User of the operating system to become, or None to stay.
+        death_signal: What the kernel sends when the supervisor dies, so that no service outlives it.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    account: str | None = None
+    death_signal: signal.Signals = signal.SIGTERM
+
+
+def become(launch: Launch, layout: Layout, service: str) -> None:
+    """Replace this process by the service; never returns."""
+    supervisor = os.getppid()
+    environment = {**layout.environment(), **launch.environment, processes.MARK: processes.unit(layout.run_dir, service)}
+    if launch.account:
+        drop_to(launch.account)
+        environment["HOME"] = "/"
+    # After the change of user, since that clears it.
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(launch.death_signal), 0, 0, 0)
+    if os.getppid() != supervisor:
+        raise SystemExit("the supervisor ended while this service was starting")
+    os.execve(launch.argv[0], list(launch.argv), environment)  # noqa: S606
+
+
+def drop_to(account: str) -> None:
+    """Become another user for good, group and supplementary groups included."""
+    entry = pwd.getpwnam(account)
+    os.setgroups([])
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+
+
+def main() -> None:
+    """Entry point: ``python -m infra.stack.launch SERVICE --run-dir DIR``."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("service")
+    parser.add_argument("--run-dir", type=Path, required=True)
+    given = parser.parse_args()
+    layout = Layout(given.run_dir, kept_ports(given.run_dir / "ports.json"))
+    from infra.stack.services import registry
+
+    processes.end(processes.leftovers(layout.run_dir, [given.service]))
+    processes.record(layout.run_dir, given.service, os.getpid())
+    os.chdir(layout.run_dir)
+    try:
+        launch = registry.launcher(given.service)(layout)
+    except CommonwealError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    become(launch, layout, given.service)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Ports of a stack: free ones by default, chosen once and kept, so that a restart keeps every address."""
+
+import json
+import random
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from commonweal.errors import ConfigError
+
+NAMES = ("postgres", "minio", "kafka", "kafka-controller", "spark", "airflow", "airflow-logs")
+LOWEST, HIGHEST = 15000, 29999
+"""Below the range that the kernel gives to outgoing connections, so that a kept port is not taken while the stack is down."""
+
+
+def choose_ports(path: Path, wanted: Mapping[str, int]) -> dict[str, int]:
+    """The stack's ports: those wanted, else those kept in ``path``, else free ones; kept from now on.
+
+    Raises:
+        ConfigError: A wanted port has an unknown name.
+    """
+    unknown = sorted(set(wanted) - set(NAMES))
+    if unknown:
+        raise ConfigError(f"--port: no service is called {', '.join(unknown)}; choose from {', '.join(NAMES)}")
+    ports = kept_ports(path) | dict(wanted)
+    for name in NAMES:
+        if name not in ports:
+            ports[name] = _free_port(set(ports.values()))
+    path.write_text(json.dumps(ports, indent=1))
+    return ports
+
+
+def kept_ports(path: Path) -> dict[str, int]:
+    """The ports chosen at an earlier start; empty when there was none."""
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a loopback port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(taken: set[int]) -> int:
+    for port in random.sample(range(LOWEST, HIGHEST + 1), 500):
+        if port not in taken and is_free(port):
+            return port
+    raise ConfigError(f"no free port between {LOWEST} and {HIGHEST}; name free ones with --port SERVICE=PORT")

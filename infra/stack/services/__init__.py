@@ -1,0 +1,1 @@
+"""One module per service: how it is prepared, launched, and known to be ready."""

@@ -1,0 +1,39 @@
+"""MinIO: one folder as object store, encryption at rest, no console."""
+
+import http.client
+
+from infra.install import minio
+from infra.stack.launch import Launch
+from infra.stack.layout import REGION, Layout
+
+ROOT_USER = "root"
+KEY_NAME = "commonweal"
+
+
+def launch_minio(layout: Layout) -> Launch:
+    """The server; root's secret and the key of SSE-S3 are in its environment only."""
+    data = layout.data("minio")
+    data.mkdir(parents=True, exist_ok=True)
+    environment = {
+        "MINIO_ROOT_USER": ROOT_USER,
+        "MINIO_ROOT_PASSWORD": layout.secret("minio-root"),
+        "MINIO_KMS_SECRET_KEY": f"{KEY_NAME}:{layout.secret('minio-kms')}",
+        "MINIO_SITE_REGION": REGION,
+        "MINIO_BROWSER": "off",
+        "MINIO_UPDATE": "off",
+        "GOMEMLIMIT": "256MiB",
+        "HOME": str(data.parent),
+    }
+    return Launch((str(minio()), "server", "--address", f"127.0.0.1:{layout.ports['minio']}", str(data)), environment)
+
+
+def is_ready(layout: Layout) -> bool:
+    """Whether the server says that it can read and write its folder."""
+    connection = http.client.HTTPConnection("127.0.0.1", layout.ports["minio"], timeout=5)
+    try:
+        connection.request("GET", "/minio/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,140 @@
+"""Spark: one warm Connect server with a token. No secret is in its configuration, where every client could read it."""
+
+import os
+import sys
+from pathlib import Path
+
+from infra.install import java, spark_jars
+from infra.stack.launch import Launch
+from infra.stack.layout import REGION, Layout
+from infra.stack.secret_files import write_private
+from infra.stack.services.kafka import jaas_section
+
+HEAP_MEGABYTES = 2048
+OPENS = (
+    *(f"java.base/java.{name}" for name in ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util")),
+    *(f"java.base/java.util.{name}" for name in ("concurrent", "concurrent.atomic")),
+    *(f"java.base/{name}" for name in ("jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar")),
+    "java.security.jgss/sun.security.krb5",
+)
+LOGGING = """
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+appender.out.type = Console
+appender.out.name = out
+appender.out.target = SYSTEM_ERR
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
+"""
+
+
+def launch_spark(layout: Layout) -> Launch:
+    """The Connect server, on the wheel's Java directly: ``spark-submit`` insists on a module that this Java lacks."""
+    folder = layout.config / "spark"
+    folder.mkdir(parents=True, exist_ok=True)
+    layout.data("spark").mkdir(parents=True, exist_ok=True)
+    settings = "".join(f"{name} {value}\n" for name, value in configuration(layout).items())
+    (folder / "spark-defaults.conf").write_text(settings)
+    (folder / "log4j2.properties").write_text(LOGGING)
+    submit = ("org.apache.spark.deploy.SparkSubmit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer")
+    return Launch((*_java(layout, folder), *submit, "spark-internal"), _environment(layout, folder))
+
+
+def configuration(layout: Layout) -> dict[str, str]:
+    """Spark's settings; every client may read them."""
+    return {
+        "spark.master": f"local[{os.cpu_count()}]",
+        "spark.app.name": "commonweal",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.local.dir": str(layout.data("spark")),
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(layout.ports["spark"]),
+        "spark.sql.warehouse.dir": str(layout.data("spark") / "warehouse"),
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.defaultCatalog": "lake",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+        **{f"spark.sql.catalog.lake{name}": value for name, value in _catalog(layout).items()},
+    }
+
+
+def is_ready(layout: Layout) -> bool:
+    """Whether the server answers a query of a client with the token; the first one also warms it up."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+    from pyspark.sql.connect.session import SparkSession
+
+    remote = f"{layout.addresses()['COMMONWEAL_SPARK_REMOTE']}/;token={layout.secret('spark-token')}"
+    try:
+        session = SparkSession.builder.remote(remote).create()
+        session.client.set_retry_policies([DefaultPolicy(max_retries=1)])
+        try:
+            return session.sql("SELECT 1").collect()[0][0] == 1
+        finally:
+            session.client.close()
+    except PySparkException:
+        return False
+
+
+def _catalog(layout: Layout) -> dict[str, str]:
+    return {
+        "": "org.apache.iceberg.spark.SparkCatalog",
+        ".type": "jdbc",
+        ".uri": f"jdbc:postgresql://127.0.0.1:{layout.ports['postgres']}/commonweal",
+        ".jdbc.user": "spark",
+        ".jdbc.schema-version": "V1",
+        ".warehouse": "s3://lakehouse",
+        ".io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        ".s3.endpoint": layout.addresses()["COMMONWEAL_S3_ENDPOINT"],
+        ".s3.path-style-access": "true",
+        ".client.region": REGION,
+        ".cache-enabled": "false",  # others commit too: a cached table would be an old one
+    }
+
+
+def _environment(layout: Layout, folder: Path) -> dict[str, str]:
+    password = layout.secret("postgres-spark")
+    pgpass = f"127.0.0.1:{layout.ports['postgres']}:*:spark:{password}\n"
+    keys = f"[default]\naws_access_key_id = spark\naws_secret_access_key = {layout.secret('minio-spark')}\n"
+    return {
+        "SPARK_CONNECT_AUTHENTICATE_TOKEN": layout.secret("spark-token"),
+        "SPARK_CONF_DIR": str(folder),
+        "SPARK_HOME": str(_pyspark()),
+        "PGPASSFILE": str(write_private(layout.private / "spark.pgpass", pgpass)),
+        "AWS_SHARED_CREDENTIALS_FILE": str(write_private(layout.private / "spark-s3.ini", keys)),
+        "AWS_CONFIG_FILE": os.devnull,
+        "PYSPARK_PYTHON": sys.executable,
+        "JAVA_HOME": str(java().parent.parent),
+    }
+
+
+def _java(layout: Layout, folder: Path) -> tuple[str, ...]:
+    login = jaas_section("KafkaClient", "landing", layout.secret("kafka-landing"))
+    jaas = write_private(layout.private / "spark-jaas.conf", login)
+    properties = {
+        "java.security.auth.login.config": jaas,
+        "aws.region": REGION,
+        "aws.disableEc2Metadata": "true",
+        "jdk.reflect.useDirectMethodHandle": "false",
+        "io.netty.tryReflectionSetAccessible": "true",
+        "java.io.tmpdir": layout.data("spark"),
+        "log4j2.configurationFile": folder / "log4j2.properties",
+    }
+    # Serial and eager to shrink: a warm server that does nothing gives its memory back.
+    memory = (f"-Xmx{HEAP_MEGABYTES}m", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25")
+    opens = tuple(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS)
+    defined = tuple(f"-D{name}={value}" for name, value in properties.items())
+    classes = os.pathsep.join(f"{jars}{os.sep}*" for jars in (_pyspark() / "jars", spark_jars()))
+    return (str(java()), *memory, "-XX:+ExitOnOutOfMemoryError", *opens, *defined, "-cp", f"{folder}{os.pathsep}{classes}")
+
+
+def _pyspark() -> Path:
+    import pyspark
+
+    return Path(pyspark.__file__).parent
