@@ -25,7 +25,9 @@ class Settings(BaseSettings):
     secrets_dir: Path = Field(default=ROOT / ".run" / "secrets", description="Folder of the secret files, mode 0700.")
     keys_dir: Path = Field(default=ROOT / ".run" / "keys", description="Folder of the pseudonym and sealing keys, mode 0700.")
     kafka_bootstrap: str = Field(default="", description="Kafka bootstrap servers, host:port, comma-separated.")
-    kafka_ca: Path = Field(default=ROOT / ".run" / "tls" / "ca.pem", description="PEM file of the CA that signed Kafka's certificate.")
+    kafka_ca: Path = Field(
+        default=ROOT / ".run" / "tls" / "ca.pem", description="PEM file of the CA that signed Kafka's certificate."
+    )
     database_host: str = Field(default="127.0.0.1", description="Host of PostgreSQL.")
     database_port: int = Field(default=5432, description="Port of PostgreSQL.")
     database_name: str = Field(default="commonweal", description="Database of catalog, offsets, leases, releases and evidence.")
@@ -64,8 +66,12 @@ def load_settings(run_dir: Path | None = None) -> Settings:
         ConfigError: A setting has a value that can't be used; the message names the setting, not the value.
     """
     folder = (run_dir or Path(os.environ.get("COMMONWEAL_RUN_DIR", ROOT / ".run"))).resolve()
-    defaults = {"COMMONWEAL_RUN_DIR": folder, "COMMONWEAL_SECRETS_DIR": folder / "secrets", "COMMONWEAL_KEYS_DIR": folder / "keys",
-                "COMMONWEAL_KAFKA_CA": folder / "tls" / "ca.pem"}
+    defaults = {
+        "COMMONWEAL_RUN_DIR": folder,
+        "COMMONWEAL_SECRETS_DIR": folder / "secrets",
+        "COMMONWEAL_KEYS_DIR": folder / "keys",
+        "COMMONWEAL_KAFKA_CA": folder / "tls" / "ca.pem",
+    }
     given = {name.removeprefix("COMMONWEAL_").lower(): value for name, value in defaults.items() if name not in os.environ}
     try:
         return Settings(_env_file=_readable(folder / "stack.env"), **given)  # type: ignore[call-arg, arg-type]

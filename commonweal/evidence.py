@@ -1,0 +1,103 @@
+"""The evidence log: who published, passed, received and refused what, and why.
+
+Entries are appended in the transaction of the action that they prove: no record, no action. Each carries the hash of the
+one before, over canonical JSON (RFC 8785), so that anybody can check a copy offline with SHA-256 alone.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import rfc8785
+from sqlalchemy import Connection, text
+
+GENESIS = hashlib.sha256(b"commonweal evidence log, version 1").digest()
+CHAIN_LOCK = 0x636F6D6D6F6E
+"""Key of the advisory lock that orders appends; taken last in a transaction, so that it can't take part in a deadlock."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to be recorded.
+
+    Attributes:
+        actor: The program or person that acted.
+        action: What was done: ``landed``, ``cleaned``, ``passed``, ``refused``, ``released``, ``read``, …
+        dataset: The dataset it was done to, or None.
+        details: Names, counts, ids and digests; never a value of a row.
+    """
+
+    actor: str
+    action: str
+    dataset: str | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Link:
+    """One entry of the log as it is stored: position, canonical JSON, hash of the one before, own hash."""
+
+    seq: int
+    body: str
+    prev_hash: bytes
+    hash: bytes
+
+
+def append(connection: Connection, entry: Entry, *, now: datetime) -> Link:
+    """Append an entry inside the caller's transaction, as its last statement.
+
+    Returns:
+        The new head of the chain.
+    """
+    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+    head = connection.execute(text("select seq, hash from evidence order by seq desc limit 1")).first()
+    seq, prev_hash = (head.seq + 1, bytes(head.hash)) if head else (1, GENESIS)
+    link = linked(seq, prev_hash, entry, now=now)
+    connection.execute(
+        text("insert into evidence (seq, body, prev_hash, hash) values (:seq, :body, :prev_hash, :hash)"),
+        {"seq": link.seq, "body": link.body, "prev_hash": link.prev_hash, "hash": link.hash},
+    )
+    return link
+
+
+def linked(seq: int, prev_hash: bytes, entry: Entry, *, now: datetime) -> Link:
+    """The entry as a link of the chain; ids and counts beyond 2**53 travel as text, as RFC 8785 asks."""
+    content = {
+        "seq": seq,
+        "at": now.astimezone(UTC).isoformat(timespec="microseconds"),
+        "actor": entry.actor,
+        "action": entry.action,
+        "dataset": entry.dataset,
+        "details": _canonical(entry.details),
+    }
+    body = rfc8785.dumps(content).decode()
+    return Link(seq, body, prev_hash, hashlib.sha256(prev_hash + body.encode()).digest())
+
+
+def digest(document: dict[str, Any]) -> str:
+    """SHA-256 of a document's canonical JSON, in hex."""
+    return hashlib.sha256(rfc8785.dumps(_canonical(document))).hexdigest()
+
+
+def first_break(links: Iterable[Link]) -> int | None:
+    """The position of the first link that does not follow from the one before it, or None when the chain holds."""
+    seq, prev_hash = 0, GENESIS
+    for link in links:
+        seq += 1
+        expected = hashlib.sha256(prev_hash + link.body.encode()).digest()
+        if link.seq != seq or link.prev_hash != prev_hash or link.hash != expected:
+            return seq
+        prev_hash = link.hash
+    return None
+
+
+def _canonical(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
+        return str(value)
+    return value

@@ -1,0 +1,33 @@
+"""The one room for Spark Connect sessions, and the few things that every step does with them."""
+
+from pyspark.sql import DataFrame, SparkSession
+
+from commonweal.errors import TransientError
+from commonweal.lake.names import TableId
+from commonweal.settings import Settings
+
+
+def session(settings: Settings) -> SparkSession:
+    """A new session of the Spark Connect server.
+
+    Raises:
+        TransientError: The server is unreachable.
+    """
+    from pyspark.errors import PySparkException
+
+    address = f"{settings.spark_remote}/;token={settings.secret('spark-token')}"
+    try:
+        opened: SparkSession = SparkSession.builder.remote(address).create()
+    except PySparkException:
+        raise TransientError(f"Spark Connect at {settings.spark_remote} is unreachable; see: commonweal stack status") from None
+    return opened
+
+
+def at(spark: SparkSession, table: TableId, snapshot: int) -> DataFrame:
+    """The rows of a table at one fixed snapshot."""
+    return spark.read.option("versionAsOf", snapshot).table(table.sql)
+
+
+def appended(spark: SparkSession, table: TableId, after: int, until: int) -> DataFrame:
+    """The rows that the snapshots after ``after``, up to and with ``until``, appended."""
+    return spark.read.option("start-snapshot-id", after).option("end-snapshot-id", until).table(table.sql)

@@ -1,0 +1,79 @@
+"""The lake's tables as the contracts want them: created with a first, empty snapshot and a candidate ref."""
+
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError
+from pyiceberg.table import Table
+from pyiceberg.transforms import IdentityTransform
+
+from commonweal.contract.model import Contract
+from commonweal.lake.names import CANDIDATE, MAIN, TableId, landing_table, location, released_tables
+from commonweal.render.lake_schema import current_schema, history_schema, landing_schema
+from commonweal.settings import Settings
+
+PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "write.parquet.compression-level": "1",
+    "write.distribution-mode": "none",
+    "write.spark.fanout.enabled": "true",
+    "write.merge.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+    "write.delete.mode": "merge-on-read",
+    "commit.manifest.min-count-to-merge": "20",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "50",
+}
+
+
+def wanted_tables(contract: Contract) -> dict[TableId, pa.Schema]:
+    """Every table of a dataset with its schema."""
+    schemas = {"current": current_schema(contract), "history": history_schema(contract)} if contract.kind == "source" else {}
+    wanted = {table: schemas.get(name) or current_schema(contract) for name, table in released_tables(contract).items()}
+    if contract.kind == "source":
+        wanted[landing_table(contract)] = landing_schema(contract)
+    return wanted
+
+
+def missing_tables(lake: SqlCatalog, contract: Contract) -> dict[TableId, pa.Schema]:
+    """The tables of a dataset that the lake doesn't have yet, or has without their refs."""
+    return {table: schema for table, schema in wanted_tables(contract).items() if not _is_complete(lake, table)}
+
+
+def create_table(settings: Settings, lake: SqlCatalog, table: TableId, schema: pa.Schema) -> None:
+    """Create a table, its first empty snapshot and its refs; what an earlier try left half done is completed.
+
+    Without a first snapshot there is nothing that a commit could compare and swap.
+    """
+    _create_namespace(lake, table)
+    if not lake.table_exists(table.parts):
+        created = lake.create_table(table.parts, schema=schema, location=location(settings, table), properties=PROPERTIES)
+        _partition(created, table)
+    loaded = lake.load_table(table.parts)
+    if MAIN not in loaded.metadata.refs:
+        loaded.append(loaded.schema().as_arrow().empty_table())
+        loaded = lake.load_table(table.parts)
+    if table.parts[0] != "landing" and CANDIDATE not in loaded.metadata.refs:
+        loaded.manage_snapshots().create_branch(loaded.metadata.refs[MAIN].snapshot_id, CANDIDATE).commit()
+
+
+def _is_complete(lake: SqlCatalog, table: TableId) -> bool:
+    if not lake.table_exists(table.parts):
+        return False
+    refs = lake.load_table(table.parts).metadata.refs
+    return MAIN in refs and (table.parts[0] == "landing" or CANDIDATE in refs)
+
+
+def _create_namespace(lake: SqlCatalog, table: TableId) -> None:
+    for depth in range(1, len(table.parts)):
+        try:
+            lake.create_namespace(table.parts[:depth])
+        except NamespaceAlreadyExistsError:
+            continue
+
+
+def _partition(created: Table, table: TableId) -> None:
+    """Landing keeps rejected rows in files of their own, so that counting them reads nothing else."""
+    if table.parts[0] == "landing":
+        with created.update_spec() as update:
+            update.add_field("_accepted", IdentityTransform(), "_accepted")

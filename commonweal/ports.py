@@ -1,0 +1,80 @@
+"""What a step needs of the world: contracts, database, catalog, Spark, clock. Made once per process, handed to every step."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from commonweal.contract.loader import load_contracts
+from commonweal.contract.model import Contract
+from commonweal.errors import ContractError
+from commonweal.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog.sql import SqlCatalog
+    from pyspark.sql import SparkSession
+    from sqlalchemy import Engine
+
+PROGRAM = "pipeline"
+"""The identity under which steps speak to database and object store."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outside world as a step sees it; connections are opened when first used."""
+
+    settings: Settings
+    contracts: Mapping[str, Contract]
+    code_version: str
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """PostgreSQL as the pipeline."""
+        from commonweal.database import engine
+
+        return engine(self.settings, PROGRAM)
+
+    @cached_property
+    def lake(self) -> "SqlCatalog":
+        """The lake's catalog as the pipeline."""
+        from commonweal.lake.catalog import catalog
+
+        return catalog(self.settings, PROGRAM)
+
+    @cached_property
+    def spark(self) -> "SparkSession":
+        """A session of its own on the Spark Connect server."""
+        from commonweal.lake.spark import session
+
+        return session(self.settings)
+
+    def contract(self, dataset: str) -> Contract:
+        """The contract of a dataset.
+
+        Raises:
+            ContractError: There is no such dataset.
+        """
+        if dataset not in self.contracts:
+            raise ContractError(f"there is no dataset {dataset}; known are: {', '.join(sorted(self.contracts))}")
+        return self.contracts[dataset]
+
+
+def open_ports(settings: Settings) -> Ports:
+    """The world as the settings describe it."""
+    return Ports(settings, load_contracts(settings.schemas_dir), code_version(ROOT))
+
+
+@lru_cache(maxsize=1)
+def code_version(folder: Path) -> str:
+    """The commit of the code that runs: ``COMMONWEAL_CODE_VERSION``, else git's, marked when files were changed since."""
+    given = os.environ.get("COMMONWEAL_CODE_VERSION")
+    if given:
+        return given
+    try:
+        asked = ["git", "-C", str(folder), "describe", "--always", "--dirty=+changed", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

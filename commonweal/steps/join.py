@@ -1,0 +1,175 @@
+"""Join: a product's ``transform`` over released snapshots of its inputs, then suppression where the contract declares it."""
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import Connection
+
+from commonweal import evidence
+from commonweal.contract.model import Contract, Input
+from commonweal.errors import ConflictError, ContractError
+from commonweal.lake.candidates import Candidate, read_candidate, write_candidate
+from commonweal.lake.catalog import create_branch, drop_branch, head
+from commonweal.lake.commit import Change, RefMove, commit
+from commonweal.lake.lease import Lease
+from commonweal.lake.names import CANDIDATE, attempt_branch, released_table, released_tables
+from commonweal.lake.releases import Release, list_releases
+from commonweal.lake.spark import at
+from commonweal.lineage import agreeing, transitive
+from commonweal.ports import Ports
+from commonweal.render.lake_schema import current_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+log = structlog.get_logger()
+
+
+def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = False) -> dict[str, int]:
+    """Make the product's candidate from the newest releases of its inputs that agree.
+
+    Returns:
+        ``candidate``: its number, 0 when the inputs are those of the candidate before, or not all released yet.
+
+    Raises:
+        ContractError: The transform's module is missing, or its result has not the contract's columns.
+        ConflictError, FencedError, TransientError: As the commit function.
+    """
+    chosen = chosen_releases(contract, ports)
+    before = read_candidate(ports.engine, contract.id)
+    if chosen is None or (before and _is_same(before, contract, chosen) and not rebuild):
+        return {"candidate": 0}
+    table, branch = released_tables(contract)["current"], attempt_branch(lease.epoch)
+    base = head(ports.lake, table, CANDIDATE)
+    if base is None:
+        raise ConflictError(f"{contract.id}: its table has no first snapshot; run: commonweal apply")
+    create_branch(ports.lake, table, branch, base)
+    try:
+        _write(contract, ports, chosen, table.branch(branch))
+        candidate = _candidate(contract, ports, chosen, branch, before)
+        moves = (
+            RefMove(table, CANDIDATE, base, candidate.snapshots["current"]),
+            RefMove(table, branch, candidate.snapshots["current"], None),
+        )
+        commit(ports.engine, ports.lake, _change(contract, lease, candidate, moves))
+    except ConflictError:
+        drop_branch(ports.lake, table, branch)
+        raise
+    log.info("joined", dataset=contract.id, candidate=candidate.number, inputs=candidate.inputs)
+    return {"candidate": candidate.number}
+
+
+def chosen_releases(contract: Contract, ports: Ports) -> dict[str, Release] | None:
+    """By input dataset, the newest kept release such that all agree on their common sources; None when there are none."""
+    datasets = sorted({item.dataset for item in contract.inputs})
+    kept = {dataset: [made for made, _ in _not_newer_than_current(ports, dataset)] for dataset in datasets}
+    return agreeing(kept)
+
+
+def transform_module(contract: Contract) -> ModuleType:
+    """The module with the product's ``transform``: its path is the dataset's id.
+
+    Raises:
+        ContractError: There is no such module, or it has no ``transform``.
+    """
+    try:
+        module = importlib.import_module(f"jobs.{contract.id}")
+    except ModuleNotFoundError:
+        raise ContractError(
+            f"{contract.id}: jobs/{contract.department}/{contract.name}.py is missing; write its transform"
+        ) from None
+    if not hasattr(module, "transform"):
+        raise ContractError(f"{contract.id}: jobs/{contract.department}/{contract.name}.py has no function transform; write it")
+    return module
+
+
+def code_digest(contract: Contract) -> str:
+    """SHA-256 of the transform's source for a product, empty for a source: a changed transform makes a new candidate."""
+    if contract.kind == "source":
+        return ""
+    return hashlib.sha256(inspect.getsource(transform_module(contract)).encode()).hexdigest()
+
+
+def _not_newer_than_current(ports: Ports, dataset: str) -> list[tuple[Release, bool]]:
+    """Releases up to the current one, newest first: what was rolled back is not an input."""
+    listed = list_releases(ports.engine, dataset)
+    newest = next((index for index, (_, is_current) in enumerate(listed) if is_current), len(listed))
+    return listed[newest:]
+
+
+def _is_same(before: Candidate, contract: Contract, chosen: Mapping[str, Release]) -> bool:
+    made_by = f"{contract.digest}:{code_digest(contract)}"
+    return before.inputs == transitive(chosen) and before.contract_digest == made_by
+
+
+def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], branch: str) -> None:
+    from pyspark.sql import functions as F
+
+    frames = {item.name: _released(ports, item, chosen[item.dataset]) for item in contract.inputs}
+    result = transform_module(contract).transform(**frames)
+    wanted, found = current_schema(contract).names, result.columns
+    if sorted(wanted) != sorted(found):
+        missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+        raise ContractError(
+            f"{contract.id}: transform gives other columns than the contract: missing {missing}, not asked for {extra}"
+        )
+    result.select(*wanted).writeTo(branch).overwrite(F.lit(True))
+
+
+def _released(ports: Ports, item: Input, release: Release) -> "DataFrame":
+    """An input as people read it: the release's snapshot, live rows only, the contract's columns and periods."""
+    contract = ports.contract(item.dataset)
+    frame = at(ports.spark, released_table(contract, item.table), release.snapshots[item.table])
+    if contract.kind == "product":
+        return frame
+    return readable(frame, item.table)
+
+
+def readable(frame: "DataFrame", table: str) -> "DataFrame":
+    """Of a source's table, what people read: hidden rows and the platform's counters left out."""
+    if table == "history":
+        return frame
+    counters = ("_events", "_superseded", "_duplicates", "_conflicts", "_pending", "_withdrawn", "_state")
+    return frame.where("_state = 'live'").drop(*counters)
+
+
+def _candidate(
+    contract: Contract, ports: Ports, chosen: Mapping[str, Release], branch: str, before: Candidate | None
+) -> Candidate:
+    written = head(ports.lake, released_tables(contract)["current"], branch)
+    if written is None:
+        raise ConflictError(f"{contract.id}: branch {branch} is gone; nothing changed, run the step again")
+    return Candidate(
+        dataset=contract.id,
+        number=before.number + 1 if before else 1,
+        commit_id=branch,
+        offsets={},
+        landing_snapshot=None,
+        snapshots={"current": written},
+        rows={},
+        counts={},
+        inputs=transitive(chosen),
+        contract_digest=f"{contract.digest}:{code_digest(contract)}",
+        code_version=ports.code_version,
+    )
+
+
+def _change(contract: Contract, lease: Lease, candidate: Candidate, moves: tuple[RefMove, ...]) -> Change:
+    details = {
+        "attempt": candidate.commit_id,
+        "candidate": candidate.number,
+        "inputs": candidate.inputs,
+        "snapshots": candidate.snapshots,
+    }
+    entry = evidence.Entry("pipeline", "joined", contract.id, details)
+    return Change(candidate.commit_id, "join", lease, moves, partial(_write_candidate, candidate), entry)
+
+
+def _write_candidate(candidate: Candidate, connection: Connection) -> None:
+    write_candidate(connection, candidate)
