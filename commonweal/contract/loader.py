@@ -19,13 +19,12 @@ from commonweal.contract.dictionary import DEPARTMENTS_FILE, FIELDS_FILE, Dictio
 from commonweal.contract.document import Reader
 from commonweal.contract.finding import Finding, refuse
 from commonweal.contract.inputs import input_findings
+from commonweal.contract.lint import lint
 from commonweal.contract.model import Contract, Department
+from commonweal.contract.names import DATASET_ID, NAME, RESERVED, contract_file, dataset_of
 from commonweal.contract.strict_yaml import MAX_BYTES, StrictYamlError, read_yaml
 from commonweal.errors import ContractError
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
-DATASET_ID = re.compile(rf"{NAME.pattern}\.{NAME.pattern}")
-RESERVED = frozenset({"landing", "history", "commonweal", "platform"})
 ODCS_VERSION = "v3.1.0"
 
 
@@ -47,13 +46,13 @@ class Schemas:
 
 
 def load_contracts(schemas_dir: Path) -> dict[str, Contract]:
-    """Every contract, by id, sorted.
+    """Every contract, by id, sorted; none that the linter refuses, so no later step has to think of it.
 
     Raises:
         ContractError: At least one file is wrong; the message lists every problem of every file.
     """
     schemas = read_schemas(read_files(schemas_dir))
-    refuse(schemas.findings)
+    refuse((*schemas.findings, *lint(schemas.contracts, schemas.departments, schemas.fields)))
     if not schemas.contracts:
         raise ContractError(f"no contract in {schemas_dir}; set COMMONWEAL_SCHEMAS_DIR to the folder that holds them")
     return schemas.contracts
@@ -111,7 +110,7 @@ def read_schemas(texts: Mapping[str, bytes]) -> Schemas:
         contract, problems = _contract(file, documents[file], departments, fields)
         findings += problems
         contracts |= {contract.id: contract} if contract else {}
-    files = {dataset_id(file) for file in texts}
+    files = {dataset_of(file) for file in texts}
     findings += input_findings(contracts, files, contract_file)
     return Schemas(dict(sorted(contracts.items())), departments, fields, tuple(sorted(findings)))
 
@@ -122,16 +121,6 @@ def odcs_schema() -> dict[str, Any]:
         resources.files("commonweal.contract").joinpath("odcs-3.1.0.schema.json").read_text("utf-8")
     )
     return schema
-
-
-def contract_file(dataset_id: str) -> str:
-    """Path of a dataset's contract under the schemas folder."""
-    return dataset_id.replace(".", "/") + ".yaml"
-
-
-def dataset_id(file: str) -> str:
-    """The id that a file's path stands for."""
-    return file.removesuffix(".yaml").replace("/", ".")
 
 
 def _read_bounded(path: Path) -> bytes:
@@ -178,7 +167,7 @@ def _path_findings(file: str, departments: Mapping[str, Department]) -> list[Fin
 
 
 def _identity_findings(file: str, document: dict[str, Any]) -> list[Finding]:
-    expected = dataset_id(file)
+    expected = dataset_of(file)
     wanted = {"id": expected, "domain": expected.split(".")[0], "apiVersion": ODCS_VERSION}
     found = [
         Finding(file, name, "path_is_id", f"must be {value}; correct it, or move the file")
