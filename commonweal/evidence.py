@@ -83,9 +83,8 @@ def digest(document: dict[str, Any]) -> str:
 
 def first_break(links: Iterable[Link]) -> int | None:
     """The position of the first link that does not follow from the one before it, or None when the chain holds."""
-    seq, prev_hash = 0, GENESIS
-    for link in links:
-        seq += 1
+    prev_hash = GENESIS
+    for seq, link in enumerate(links, start=1):
         expected = hashlib.sha256(prev_hash + link.body.encode()).digest()
         if link.seq != seq or link.prev_hash != prev_hash or link.hash != expected:
             return seq

@@ -20,6 +20,7 @@ from pyiceberg.table.update import (
     AssertTableUUID,
     RemoveSnapshotRefUpdate,
     SetSnapshotRefUpdate,
+    TableRequirement,
 )
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -180,7 +181,10 @@ def _stage_table(lake: SqlCatalog, table: TableId, moves: list[RefMove]) -> Stag
     loaded = load(lake, table)
     for move in moves:
         _check(loaded, move)
-    requirements = (AssertTableUUID(uuid=loaded.metadata.table_uuid), *(_requirement(move) for move in moves))
+    requirements: tuple[TableRequirement, ...] = (
+        AssertTableUUID(uuid=loaded.metadata.table_uuid),
+        *(_requirement(move) for move in moves),
+    )
     updates = tuple(_update(move) for move in moves)
     next_table = lake._update_and_stage_table(loaded, loaded.name(), requirements, updates)
     lake._write_metadata(metadata=next_table.metadata, io=next_table.io, metadata_path=next_table.metadata_location)
