@@ -171,7 +171,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "gate_result": "si",
         "release": "si",
         "current_release": "siu",
-        "hold": "sid",
+        "hold": "siud",
         "outbox": "si",
         "evidence": "si",
     },
