@@ -73,11 +73,11 @@ class Step(BaseOperator):
         self.dataset = dataset
         self.step = step
 
-    def execute(self, context: Context) -> dict[str, int | str]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> dict[str, int | str]:
         """Run the step; nothing to do shows as skipped, and starts no dataset downstream."""
         from commonweal.steps.run import run_step
 
-        result = names_and_counts(run_step(self.step, self.dataset, load_settings()))
+        result = names_and_counts(run_step(self.step, self.dataset, load_settings(), run_id=context["run_id"]))
         if result.get("outcome") == "nothing":
             raise AirflowSkipException(f"{self.dataset}: {self.step} had nothing to do")
         return result

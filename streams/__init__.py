@@ -1,0 +1,1 @@
+"""Long-running programs: publish, watch, announce."""

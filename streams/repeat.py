@@ -1,0 +1,81 @@
+"""The shell of every long-running program: look, wait, look again; back off while something is away; end at SIGTERM."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import FrameType
+
+import structlog
+
+from commonweal.errors import CommonwealError
+
+log = structlog.get_logger()
+
+LONGEST_WAIT_SECONDS = 30.0
+GRACE_SECONDS = 3.0
+
+Look = Callable[[], object]
+
+
+def wait_seconds(failures: int, seconds: float) -> float:
+    """How long to wait after so many failures in a row: the usual time, then twice as long each time, up to a bound.
+
+    >>> [wait_seconds(failures, 1.0) for failures in (0, 1, 2, 10, 10_000)]
+    [1.0, 2.0, 4.0, 30.0, 30.0]
+    """
+    return float(min(seconds * 2 ** min(failures, 16), max(seconds, LONGEST_WAIT_SECONDS)))
+
+
+def repeat(opened: Callable[[], AbstractContextManager[Look]], *, seconds: float, stop: threading.Event) -> None:
+    """Call what ``opened`` gives again and again until told to stop.
+
+    An error of the platform's is logged, and everything is opened anew after a while: a broker, database or Airflow that is away
+    comes back, and what a person must mend is mended while this program runs. Any other error is a fault of the program: it ends.
+
+    Args:
+        opened: Opens the connections of a look, and closes them after an error or at the end.
+        seconds: From the end of a look to the next.
+        stop: Ends the loop, also while it waits.
+    """
+    failures = 0
+    while not stop.is_set():
+        try:
+            with opened() as look:
+                while not stop.is_set():
+                    look()
+                    failures = 0
+                    stop.wait(seconds)
+        except CommonwealError as error:
+            failures += 1
+            log.warning("look_failed", error=type(error).__name__, message=str(error), failures=failures)
+            stop.wait(wait_seconds(failures, seconds))
+
+
+def stop_at_signal() -> threading.Event:
+    """An event that SIGTERM and SIGINT set; a look that hangs in a time-out is left soon after, since it may be at any point."""
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        leave = threading.Timer(GRACE_SECONDS, os._exit, (0,))
+        leave.daemon = True
+        leave.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return stop
+
+
+def log_as_json() -> None:
+    """One JSON object a line on standard error, times in UTC."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,181 @@
+"""Watch: starts a dataset's run when there is work. All it does are hints: a run that is missed or doubled changes nothing.
+
+At each look, Kafka's end offsets of every source; a dataset whose offsets moved is looked at closely. Every ``sweep_seconds`` all
+datasets are, so that whatever a hint missed (a lost asset event, a new contract, suite or transform) is found too.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+
+import structlog
+from kafka import KafkaAdminClient
+
+from commonweal import bus
+from commonweal.airflow_api import Airflow
+from commonweal.contract.loader import load_contracts
+from commonweal.contract.model import Contract
+from commonweal.database import engine
+from commonweal.errors import AccessDeniedError, CommonwealError
+from commonweal.offsets import Offsets
+from commonweal.settings import Settings, load_settings
+from commonweal.steps.join import code_digest
+from commonweal.work import basis_of, find_work, read_state
+from streams.decision import Sight, Start, decide
+from streams.repeat import log_as_json, repeat, stop_at_signal
+
+log = structlog.get_logger()
+
+PRINCIPAL = "watch"
+
+Ends = dict[str, Offsets]
+
+
+@dataclass(frozen=True)
+class Tries:
+    """Starts of a dataset since anything came of them: ``progress`` is what a run that works changes."""
+
+    progress: str
+    starts: int = 0
+    last_start: float = 0.0
+
+
+@dataclass
+class Watch:
+    """One watcher with its connections, and what it remembers; forgetting costs a superfluous look at most.
+
+    Attributes:
+        settings: Addresses, secrets, and how often.
+        kafka: Asked for end offsets.
+        airflow: Asked for runs, and to start them.
+        clock: This program's clock, in seconds.
+    """
+
+    settings: Settings
+    kafka: KafkaAdminClient
+    airflow: Airflow
+    clock: Callable[[], float] = time.monotonic
+    _contracts: Mapping[str, Contract] = field(default_factory=dict)
+    _next_sweep: float = 0.0
+    _settled: dict[str, Ends] = field(default_factory=dict)
+    _tries: dict[str, Tries] = field(default_factory=dict)
+
+    def look(self) -> tuple[Start, ...]:
+        """Look once, and start what there is to start.
+
+        Returns:
+            The runs that were started, or had been by another watcher.
+
+        Raises:
+            TransientError: Kafka, Airflow or the database is unreachable.
+        """
+        now = self.clock()
+        if now >= self._next_sweep:
+            self._contracts = load_contracts(self.settings.schemas_dir)
+            self._settled.clear()
+            self._next_sweep = now + self.settings.sweep_seconds
+        ends = self._ends()
+        unsettled = [item for item in self._contracts.values() if self._settled.get(item.id) != ends[item.id]]
+        if not unsettled:
+            return ()
+        active = self.airflow.active()
+        sights = [sight for item in unsettled if item.id not in active for sight in self._sights(item, ends[item.id])]
+        return tuple(start for start in decide(sights, now=now, pause_seconds=self.settings.sweep_seconds) if self._start(start))
+
+    def _ends(self) -> dict[str, Ends]:
+        """By dataset, the end offsets of its topics; none for a product, and none while a topic isn't made or allowed yet."""
+        sources = [contract for contract in self._contracts.values() if contract.kind == "source"]
+        try:
+            found = bus.end_offsets(self.kafka, [topic for contract in sources for topic in _topics(contract)])
+        except AccessDeniedError:
+            found = self._allowed_ends(sources)
+        return {
+            item.id: {topic: found[topic] for topic in _topics(item) if topic in found} if item.kind == "source" else {}
+            for item in self._contracts.values()
+        }
+
+    def _allowed_ends(self, sources: list[Contract]) -> Ends:
+        """One by one, so that a dataset whose rights aren't applied yet keeps no other from its run."""
+        found: Ends = {}
+        for contract in sources:
+            try:
+                found |= bus.end_offsets(self.kafka, _topics(contract))
+            except AccessDeniedError as error:
+                log.warning("topic_denied", dataset=contract.id, message=str(error))
+        return found
+
+    def _sights(self, contract: Contract, ends: Ends) -> Iterator[Sight]:
+        """The dataset as it stands, if there is work; what is wrong with one contract alone keeps no other from its run."""
+        try:
+            sight = self._sight(contract, ends)
+        except CommonwealError as error:
+            if error.retryable:
+                raise
+            log.warning("dataset_not_seen", dataset=contract.id, error=type(error).__name__, message=str(error))
+            self._settled[contract.id] = ends
+            return
+        if sight.reasons and not sight.is_final:
+            yield sight
+        else:
+            self._settled[contract.id] = ends
+
+    def _sight(self, contract: Contract, ends: Ends) -> Sight:
+        state, code = read_state(engine(self.settings, PRINCIPAL), contract), code_digest(contract)
+        work, progress = find_work(contract, state, ends, code), basis_of(contract, state, {}, code)
+        tries = self._tries.get(contract.id)
+        if tries is None or tries.progress != progress:
+            tries = self._tries[contract.id] = Tries(progress)
+        return Sight(
+            dataset=contract.id,
+            reasons=work.reasons,
+            basis=work.basis,
+            # Runs that died before they could record an attempt count too, else their id would be taken for ever.
+            finished=work.finished + (self._ended(contract.id) if work.is_open else 0),
+            is_final=work.blocked is not None,
+            starts=tries.starts,
+            last_start=tries.last_start,
+        )
+
+    def _start(self, start: Start) -> bool:
+        try:
+            is_new = self.airflow.start(start.dataset, start.run_id, note=", ".join(start.reasons))
+        except CommonwealError as error:
+            log.warning("run_not_started", dataset=start.dataset, error=type(error).__name__, message=str(error))
+            return False
+        tries = self._tries[start.dataset]
+        self._tries[start.dataset] = replace(tries, starts=tries.starts + 1, last_start=self.clock())
+        event = "run_started" if is_new else "run_started_before"
+        log.info(event, dataset=start.dataset, run_id=start.run_id, reasons=start.reasons)
+        return True
+
+    def _ended(self, dataset: str) -> int:
+        """Runs that ended; none while Airflow has not read the DAG, which starting it will say."""
+        try:
+            return self.airflow.ended(dataset)
+        except CommonwealError:
+            return 0
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Callable[[], object]]:
+    """A watcher's look, with its connections open."""
+    with bus.admin(settings, PRINCIPAL) as kafka, closing(Airflow(settings, PRINCIPAL)) as airflow:
+        yield Watch(settings, kafka, airflow).look
+
+
+def main() -> None:
+    """Watch until SIGTERM."""
+    log_as_json()
+    settings = load_settings()
+    log.info("watch_started", every_seconds=settings.watch_seconds, sweep_seconds=settings.sweep_seconds)
+    repeat(lambda: opened(settings), seconds=settings.watch_seconds, stop=stop_at_signal())
+    log.info("watch_ended")
+
+
+def _topics(contract: Contract) -> tuple[str, str]:
+    return contract.topic, contract.repair_topic
+
+
+if __name__ == "__main__":
+    main()
