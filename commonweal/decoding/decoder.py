@@ -1,6 +1,7 @@
 """What a contract says about one document, and what a JSON Schema can't say about it."""
 
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import jsonschema_rs
@@ -22,11 +23,13 @@ class Reading(NamedTuple):
         values: Typed values by field name, without nulls; identifiers normalised, not yet pseudonyms.
         reasons: Every rule that the document breaks, as ``rule:field``; empty for a good one.
         occurred_at: When the state took effect, or None.
+        own: The personal identifiers that the document holds, normalised.
     """
 
     values: dict[str, Any]
     reasons: tuple[str, ...]
     occurred_at: datetime | None
+    own: Sequence[str]
 
 
 class Decoder:
@@ -59,11 +62,7 @@ class Decoder:
         reasons += self._traces.reasons(document)
         occurred_at = self._occurred(values)
         reasons += self._time_reasons(occurred_at, seen_at)
-        return Reading(values, tuple(dict.fromkeys(reasons)), occurred_at)
-
-    def own_identifiers(self, document: Document) -> list[str]:
-        """The personal identifiers that the document holds, normalised."""
-        return self._traces.own(self._normalised(document))
+        return Reading(values, tuple(dict.fromkeys(reasons)), occurred_at, self._traces.own(document))
 
     def _normalised(self, document: Document) -> Document:
         found = {name: normalise(kind, value) for name, kind in self._identifiers if type(value := document.get(name)) is str}
@@ -79,7 +78,7 @@ class Decoder:
             return [f"nesting:{_WHOLE}"]
 
     def _reason(self, error: jsonschema_rs.ValidationError, document: Document) -> str:
-        name = error.kind.property if error.kind.name == "required" else next(iter(error.instance_path), None)
+        name = error.kind.as_dict()["property"] if error.kind.name == "required" else next(iter(error.instance_path), None)
         if name not in self._fields:
             # A name that the contract doesn't know was chosen by the sender, and may be a person's number.
             return f"{_snake(error.kind.name)}:{_WHOLE}"
@@ -88,22 +87,26 @@ class Decoder:
 
     def _values(self, document: Document, reasons: list[str]) -> dict[str, Any]:
         broken = {reason.partition(":")[2] for reason in reasons}
-        values = {}
+        values = {name: value for name, value in document.items() if value is not None and name in self._fields}
         for name, read in self._readers:
-            value = document.get(name)
-            if value is None or name in broken:
+            if name not in values:
                 continue
             try:
-                values[name] = read(value)
+                values[name] = read(values[name])
             except Refused as refused:
-                reasons.append(f"{refused.rule}:{name}")
+                del values[name]
+                if name not in broken:
+                    reasons.append(f"{refused.rule}:{name}")
         return values
 
     def _identifier_reasons(self, document: Document, seen_at: datetime | None) -> list[str]:
-        on = seen_at.date() if seen_at and self._identifiers else None
-        texts = ((name, kind, document.get(name)) for name, kind in self._identifiers)
-        rules = ((name, check(kind, text, on=on)) for name, kind, text in texts if type(text) is str)
-        return [f"{rule}:{name}" for name, rule in rules if rule]
+        reasons = []
+        for name, kind in self._identifiers:
+            text = document.get(name)
+            rule = check(kind, text, on=seen_at.date() if seen_at else None) if type(text) is str else None
+            if rule:
+                reasons.append(f"{rule}:{name}")
+        return reasons
 
     def _occurred(self, values: dict[str, Any]) -> datetime | None:
         found = next((values[name] for name in self._occurred_at if name in values), None)
@@ -112,7 +115,7 @@ class Decoder:
     def _time_reasons(self, occurred_at: datetime | None, seen_at: datetime | None) -> list[str]:
         if occurred_at is None:
             return ["required:occurred_at"] if self._occurred_at else []
-        if seen_at is not None and occurred_at > seen_at.astimezone(UTC) + self._horizon:
+        if seen_at is not None and occurred_at > seen_at + self._horizon:
             return ["horizon:occurred_at"]
         return []
 

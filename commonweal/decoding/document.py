@@ -37,7 +37,7 @@ def parse(raw: bytes | None) -> tuple[Document | None, str | None]:
 def _may_repeat_keys(raw: bytes, document: Document) -> bool:
     # Each key and each text value takes two quotes at least. If those that the parser kept take all the quotes there are,
     # nothing was dropped. That settles all but texts with escaped quotes, six times as fast as a second parse.
-    texts = sum(type(value) is str for value in document.values())
+    texts = list(map(type, document.values())).count(str)
     return raw.count(b'"') != 2 * (len(document) + texts)
 
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 from commonweal.contract.model import Contract, Field
 from commonweal.decoding.document import Document
@@ -69,7 +68,7 @@ def check_columns(columns: "list[str]", contract: Contract, *, extra: tuple[str,
         )
 
 
-def _read(field: Field, text: str) -> Any:
+def _read(field: Field, text: str) -> str | int | bool | None:
     if field.codes:
         return _code(field, text.strip())
     if field.identifier:
@@ -130,7 +129,7 @@ def _utc(found: datetime) -> str:
     return found.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-_READERS: dict[str, Callable[[str], Any]] = {
+_READERS: dict[str, Callable[[str], str | int | bool | None]] = {
     "string": str,
     "integer": _integer,
     "decimal": _decimal,

@@ -36,7 +36,7 @@ def reader(field: Field) -> Read:
     return _READERS[field.type]
 
 
-def read_text(value: Any) -> str:
+def read_text(value: object) -> str:
     """A text without NUL, which no database keeps."""
     if type(value) is not str:
         raise Refused("type")
@@ -45,7 +45,7 @@ def read_text(value: Any) -> str:
     return value
 
 
-def read_integer(value: Any) -> int:
+def read_integer(value: object) -> int:
     """A 64-bit integer; ``3.0`` is one as in JSON Schema, as long as a double holds it exactly."""
     if type(value) is float and value.is_integer() and abs(value) <= _EXACT_IN_DOUBLE:
         return int(value)
@@ -56,14 +56,14 @@ def read_integer(value: Any) -> int:
     return value
 
 
-def read_boolean(value: Any) -> bool:
+def read_boolean(value: object) -> bool:
     """``true`` or ``false``, not 0 and 1."""
     if type(value) is not bool:
         raise Refused("type")
     return value
 
 
-def read_date(value: Any) -> date:
+def read_date(value: object) -> date:
     """A day of the calendar, ``YYYY-MM-DD``."""
     if type(value) is not str:
         raise Refused("type")
@@ -80,7 +80,7 @@ def _date(value: str) -> date:
         raise Refused("date") from None
 
 
-def read_instant(value: Any) -> datetime:
+def read_instant(value: object) -> datetime:
     """An instant of RFC 3339, in UTC; digits beyond microseconds are cut."""
     if type(value) is not str:
         raise Refused("type")
@@ -97,6 +97,7 @@ def _instant(value: str) -> datetime:
         raise Refused("timestamp") from None
 
 
+@lru_cache(maxsize=65_536)
 def midnight(day: date) -> datetime:
     """The instant at which a day begins, in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -105,7 +106,7 @@ def midnight(day: date) -> datetime:
 def _decimal_reader(precision: int, scale: int) -> Read:
     whole, unit = precision - scale, Decimal(1).scaleb(-scale)
 
-    def read(value: Any) -> Decimal:
+    def read(value: object) -> Decimal:
         if type(value) is not str:
             raise Refused("type")
         if not _DECIMAL.fullmatch(value):
