@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 
 from commonweal import bus
 from commonweal.database import database_errors, engine
-from commonweal.render.topic import RELEASES_TOPIC
+from commonweal.render.access import RELEASES_TOPIC
 from commonweal.settings import Settings, load_settings
 from streams.repeat import log_as_json, repeat, stop_at_signal
 
