@@ -40,11 +40,14 @@ RELEASES = Topic(
     partitions=1,
     settings={
         "cleanup.policy": "delete",
+        "max.message.bytes": "1048576",
         "message.timestamp.type": "LogAppendTime",
-        "max.message.bytes": "262144",
+        "retention.bytes": "-1",
         "retention.ms": "-1",
+        "unclean.leader.election.enable": "false",
     },
 )
+"""The announcements: few, small, kept for good, so that a late subscriber sees all releases."""
 
 _RETENTIONS = ("retention.ms", "retention.bytes", "local.retention.ms", "local.retention.bytes")
 _ALL = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
@@ -63,17 +66,18 @@ def apply_kafka(
     """
     wanted, known = tuple(contracts), tuple(departments)
     with bus.admin(settings, "admin") as client:
-        changes = carry_out(_topics(client, _wanted_topics(wanted)), plan=plan)
+        changes = carry_out(_topics(client, wanted_topics(wanted)), plan=plan)
         changes += carry_out(_principals(client, settings, kafka_principals(known)), plan=plan)
         return changes + carry_out(_acls(client, kafka_acls(wanted, known)), plan=plan)
 
 
-def _wanted_topics(contracts: Iterable[Contract]) -> list[Topic]:
+def wanted_topics(contracts: Iterable[Contract]) -> tuple[Topic, ...]:
+    """Every topic that must exist; a product has none of its own."""
     sources = [contract for contract in contracts if contract.kind == "source"]
-    return [RELEASES, *(render(contract) for contract in sources for render in (topic, repair_topic))]
+    return (RELEASES, *(render(contract) for contract in sources for render in (topic, repair_topic)))
 
 
-def _topics(client: KafkaAdminClient, wanted: list[Topic]) -> Iterator[Operation]:
+def _topics(client: KafkaAdminClient, wanted: tuple[Topic, ...]) -> Iterator[Operation]:
     counts = {name: len(offsets) for name, offsets in bus.partitions(client, [item.name for item in wanted]).items()}
     present = _settings_of(client, list(counts))
     for item in wanted:

@@ -6,6 +6,8 @@ the rules don't give are revoked, since access must equal the contracts.
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import groupby
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -20,6 +22,11 @@ from commonweal.settings import Settings
 
 OWNER = "commonweal"
 SCHEMA = "public"
+
+PRIVILEGES = frozenset(
+    ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN")
+    + ("USAGE", "CREATE", "CONNECT", "TEMPORARY")
+)
 
 ROLES = """
 select r.rolname, r.rolcanlogin, r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication or r.rolbypassrls,
@@ -166,28 +173,43 @@ def _entrances(settings: Settings, roles: Iterable[str]) -> Iterator[Grant]:
 
 def _grants(connection: psycopg.Connection, wanted: set[Grant], roles: tuple[str, ...]) -> Iterator[Operation]:
     present = {Grant(role, privilege, kind, name) for role, privilege, kind, name in connection.execute(GRANTS)}
-    for grant in sorted(wanted - present):
-        yield Operation(Change("postgres", "grant", grant.kind, _shown(grant)), partial(_execute, connection, "grant", grant))
-    for grant in sorted(present - wanted):
-        if grant.role in (*roles, "public", "airflow") or grant.role.startswith("dept_"):
-            undo = partial(_execute, connection, "revoke", grant)
-            yield Operation(Change("postgres", "revoke", grant.kind, _shown(grant), "no rule gives it"), undo)
+    for grants in _together(wanted - present):
+        grant = partial(_execute, connection, "grant {} on {} to {}", grants)
+        yield Operation(Change("postgres", "grant", grants[0].kind, _shown(grants)), grant)
+    for grants in _together(grant for grant in present - wanted if _is_ours(grant.role, roles)):
+        revoke = partial(_execute, connection, "revoke {} on {} from {}", grants)
+        yield Operation(Change("postgres", "revoke", grants[0].kind, _shown(grants), "no rule gives it"), revoke)
 
 
-def _shown(grant: Grant) -> str:
-    return f"{grant.role} may {grant.privilege} {grant.name}"
+def _is_ours(role: str, roles: tuple[str, ...]) -> bool:
+    return role in (*roles, "public", "airflow") or role.startswith("dept_")
 
 
-def _execute(connection: psycopg.Connection, verb: str, grant: Grant) -> None:
-    role = sql.SQL("public") if grant.role == "public" else sql.Identifier(grant.role)
-    word = sql.SQL("grant {} on {} to {}" if verb == "grant" else "revoke {} on {} from {}")
-    connection.execute(word.format(_privilege(grant), _object(grant), role))
+def _together(grants: Iterable[Grant]) -> Iterator[tuple[Grant, ...]]:
+    """The grants of one role on one object, in one statement."""
+    for _, same in groupby(sorted(grants, key=_target), key=_target):
+        yield tuple(sorted(same))
+
+
+def _target(grant: Grant) -> tuple[str, str, str]:
+    return grant.role, grant.kind, grant.name
+
+
+def _shown(grants: tuple[Grant, ...]) -> str:
+    return f"{grants[0].role} may {', '.join(grant.privilege for grant in grants)} {grants[0].name}"
+
+
+def _execute(connection: psycopg.Connection, statement: LiteralString, grants: tuple[Grant, ...]) -> None:
+    role = sql.SQL("public") if grants[0].role == "public" else sql.Identifier(grants[0].role)
+    privileges = sql.SQL(", ").join(_privilege(grant) for grant in grants)
+    connection.execute(sql.SQL(statement).format(privileges, _object(grants[0]), role))
 
 
 def _privilege(grant: Grant) -> sql.Composable:
-    if grant.kind == "column":
-        return sql.SQL("{} ({})").format(sql.SQL(grant.privilege), sql.Identifier(grant.name.split(".")[1]))
-    return sql.SQL(grant.privilege)
+    if grant.privilege not in PRIVILEGES:
+        raise ConfigError(f"PostgreSQL holds a privilege that apply doesn't know, on {grant.name}; revoke it by hand")
+    word = sql.SQL(grant.privilege)
+    return sql.SQL("{} ({})").format(word, sql.Identifier(grant.name.split(".")[1])) if grant.kind == "column" else word
 
 
 def _object(grant: Grant) -> sql.Composable:
