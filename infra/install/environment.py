@@ -26,7 +26,8 @@ def main() -> None:
     if _is(stamp, wanted):
         return
     VENV.mkdir(exist_ok=True)
-    with locked(VENV / ".lock", ".venv"):
+    # Not .venv/.lock: that one is uv's own.
+    with locked(VENV / ".install-lock", ".venv"):
         if not _is(stamp, wanted):
             stamp.unlink(missing_ok=True)
             with building(".venv", "Python packages, a minute or two"):
