@@ -3,7 +3,7 @@
 Runs with the environment of ``infra.stack.services.airflow``; running it again changes nothing.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 from airflow.utils.db import initdb
@@ -11,6 +11,9 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 
 from commonweal.settings import Settings, load_settings
 from infra.stack.services.airflow import mark_set_up
+
+if TYPE_CHECKING:
+    from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
 
 ACCOUNTS = {"engineer": "Admin", "auditor": "Viewer", "watch": "Starter"}
 STARTER = (
@@ -36,7 +39,7 @@ def main() -> None:
     mark_set_up(settings.run_dir)
 
 
-def _ensure(security: Any, settings: Settings, account: str, role: str) -> None:
+def _ensure(security: "FabAirflowSecurityManagerOverride", settings: Settings, account: str, role: str) -> None:
     if security.find_user(account) is None:
         name, address = account.capitalize(), f"{account}@commonweal.invalid"
         password = settings.secret(f"airflow-{account}")

@@ -4,6 +4,7 @@ import datetime
 import fcntl
 import importlib
 import importlib.util
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -70,11 +71,15 @@ def bring_up(run_dir: Path, wanted_ports: Mapping[str, int], board: Board) -> Se
         ConfigError: A port is taken by another program, or a service does not stay up; the message says why.
         TransientError: A service is not ready in time.
     """
-    install.minio(), install.broker_jars(), install.spark_jars()  # built before anything is on the screen
+    for artefact in (install.minio, install.broker_jars, install.spark_jars):
+        artefact()  # built before anything is on the screen
     layout = prepare(run_dir, wanted_ports)
+    _refuse_foreign_addresses(layout)
     with alone(layout.run_dir):
         start = Start(layout, board, fresh=not is_up(layout.run_dir))
-        if not supervision.is_running(layout.run_dir):
+        if supervision.is_running(layout.run_dir):
+            supervision.refresh(layout)
+        else:
             _start_supervisor(layout)
         with board:
             _run_steps(start)
@@ -113,6 +118,13 @@ def apply_contracts(settings: Settings) -> None:
     """Bring topics, accounts, buckets and tables in line with the contracts."""
     if importlib.util.find_spec("commonweal.apply"):
         importlib.import_module("commonweal.apply").apply(settings)
+
+
+def _refuse_foreign_addresses(layout: Layout) -> None:
+    """The environment comes before ``stack.env``: with an address of another system in it, apply would change that system."""
+    foreign = sorted(name for name, value in layout.addresses().items() if os.environ.get(name, value) != value)
+    if foreign:
+        raise ConfigError(f"the environment points elsewhere than this stack: {', '.join(foreign)}; unset these and try again")
 
 
 def _start_supervisor(layout: Layout) -> None:

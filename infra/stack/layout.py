@@ -10,7 +10,6 @@ from commonweal.settings import ROOT
 
 REGION = "us-east-1"
 INHERITED = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "XDG_CACHE_HOME")
-KEPT = ("COMMONWEAL_CACHE", "COMMONWEAL_SCHEMAS_DIR", "COMMONWEAL_LEASE_SECONDS", "COMMONWEAL_WATCH_SECONDS", "COMMONWEAL_SWEEP_SECONDS")
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,8 @@ class Layout:
         }
 
     def environment(self) -> dict[str, str]:
-        """A clean environment for a service: the caller's own variables could hold secrets, or another stack's addresses."""
-        kept = {name: os.environ[name] for name in (*INHERITED, *KEPT) if name in os.environ}
+        """A clean environment for a service: the caller's settings, this stack's addresses, nothing else of the caller's."""
+        kept = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("COMMONWEAL_")}
         folders = {
             "COMMONWEAL_RUN_DIR": str(self.run_dir),
             "COMMONWEAL_SECRETS_DIR": str(self.secrets),

@@ -8,6 +8,7 @@ import time
 import xmlrpc.client
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -123,6 +124,18 @@ def start(layout: Layout) -> None:
     raise TransientError(f"the supervisor does not answer; see {layout.logs / 'supervisor.log'}")
 
 
+def refresh(layout: Layout) -> None:
+    """Hand a running supervisor the services that this checkout has by now; one whose program changed is stopped first."""
+    configure(layout)
+    supervisor = _call(layout.run_dir)
+    added, changed, removed = supervisor.reloadConfig()[0]
+    for name in (*changed, *removed):
+        supervisor.stopProcessGroup(name, True)
+        supervisor.removeProcessGroup(name)
+    for name in (*added, *changed):
+        supervisor.addProcessGroup(name)
+
+
 def is_running(run_dir: Path) -> bool:
     """Whether this stack's supervisor answers."""
     try:
@@ -164,10 +177,10 @@ def shut_down(run_dir: Path) -> None:
     _call(run_dir).shutdown()
 
 
-def _call(run_dir: Path) -> xmlrpc.client.ServerProxy:
+def _call(run_dir: Path) -> Any:  # noqa: ANN401 - a proxy, whose methods only the server knows
     transport = SupervisorTransport(None, None, f"unix://{socket_path(run_dir)}")
     proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
-    return proxy.supervisor  # type: ignore[return-value]
+    return proxy.supervisor
 
 
 def _plain(path: Path) -> str:

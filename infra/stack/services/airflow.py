@@ -26,8 +26,11 @@ def launch_airflow_api_server(layout: Layout) -> Launch:
 
 
 def launch_airflow_scheduler(layout: Layout) -> Launch:
-    """The scheduler, whose workers run the tasks."""
-    return _airflow(layout, "scheduler")
+    """The scheduler, whose workers run the tasks.
+
+    Without its log server, which would listen on every interface: the API server reads the same log files.
+    """
+    return _airflow(layout, "scheduler", "--skip-serve-logs")
 
 
 def launch_airflow_dag_processor(layout: Layout) -> Launch:
@@ -60,8 +63,6 @@ def environment(layout: Layout) -> dict[str, str]:
         "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "LOGGING__BASE_LOG_FOLDER": str(layout.logs / "airflow-tasks"),
-        "LOGGING__WORKER_LOG_SERVER_PORT": str(layout.ports["airflow-logs"]),
-        "LOGGING__WORKER_LOG_SERVER_HOST": "127.0.0.1",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     named = {f"AIRFLOW__{name}": value for name, value in sections.items()}
@@ -117,6 +118,6 @@ def _is_healthy(layout: Layout, component: str) -> bool:
     return bool(health(layout).get(component, {}).get("status") == "healthy")
 
 
-def _airflow(layout: Layout, component: str) -> Launch:
+def _airflow(layout: Layout, *words: str) -> Launch:
     home(layout).mkdir(parents=True, exist_ok=True)
-    return Launch((sys.executable, "-m", "airflow", component), environment(layout))
+    return Launch((sys.executable, "-m", "airflow", *words), environment(layout))

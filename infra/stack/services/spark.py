@@ -14,7 +14,8 @@ HEAP_MEGABYTES = 2048
 OPENS = (
     *(f"java.base/java.{name}" for name in ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util")),
     *(f"java.base/java.util.{name}" for name in ("concurrent", "concurrent.atomic")),
-    *(f"java.base/{name}" for name in ("jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar")),
+    *(f"java.base/sun.{name}" for name in ("nio.ch", "nio.cs", "security.action", "util.calendar")),
+    "java.base/jdk.internal.ref",
     "java.security.jgss/sun.security.krb5",
 )
 LOGGING = """
@@ -75,7 +76,7 @@ def is_ready(layout: Layout) -> bool:
         session = SparkSession.builder.remote(remote).create()
         session.client.set_retry_policies([DefaultPolicy(max_retries=1)])
         try:
-            return session.sql("SELECT 1").collect()[0][0] == 1
+            return bool(session.sql("SELECT 1").collect()[0][0] == 1)
         finally:
             session.client.close()
     except PySparkException:

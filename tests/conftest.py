@@ -1,0 +1,49 @@
+"""One real stack for the whole run, on free ports, in a folder of its own: never a user's."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from commonweal.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """The stack of this test run.
+
+    Attributes:
+        settings: Addresses and secrets that reach it.
+        run_dir: Its run folder.
+    """
+
+    settings: Settings
+    run_dir: Path
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    """A stack that is up, with every contract applied; gone after the run.
+
+    With ``COMMONWEAL_TEST_STACK`` set to a run folder, the stack there is used, brought up if it is not, and left running:
+    for a quick repeat while one works on a test.
+    """
+    from rich.console import Console
+
+    from infra.stack.board import Board
+    from infra.stack.bring_up import bring_up
+    from infra.stack.take_down import reset
+
+    given = os.environ.get("COMMONWEAL_TEST_STACK")
+    # Not pytest's own folder: PostgreSQL's user must be able to pass through, and a socket's path must be short.
+    run_dir = Path(given).resolve() if given else Path(tempfile.mkdtemp(prefix="commonweal-"))
+    try:
+        yield RunningStack(bring_up(run_dir, {}, Board(Console(stderr=True))), run_dir)
+    finally:
+        if not given:
+            reset(run_dir)
+            shutil.rmtree(run_dir, ignore_errors=True)
