@@ -4,6 +4,7 @@ A file under ``schemas/`` is read into these values by ``commonweal.contract.loa
 nothing about where they are stored, and hold no connection, path or clock.
 """
 
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -129,13 +130,17 @@ class Suppression(Frozen):
     """Suppression of small cells in open data.
 
     Attributes:
-        dimensions: Columns that make a cell, without the period.
-        period: The column that holds the period; only closed periods are published, each once.
+        dimensions: Columns that make a cell, without the period. The value ``all`` stands for a total.
+        period: The column with the first day of the period; only closed periods are published, each once.
         count: The column with the number of persons or cases in the cell.
-        numerators: Columns that count a part of ``count``; they and their complement fall under the threshold too.
+        numerators: Columns that count a part of ``count``, at most one; it and its complement fall under the threshold too.
         measures: All columns that are hidden together when a cell is hidden.
         margins: The published margins: each a set of dimensions over which totals appear.
         threshold: Cells with fewer than this many are hidden; zero counts as small.
+        period_unit: How long a period is.
+        settle_days: Days after its end until a period is closed.
+        revisions: Announced days on which periods already published are worked out anew.
+        values: All values of each dimension, so that an absent one says nothing; those seen, for a dimension left out.
     """
 
     dimensions: tuple[str, ...]
@@ -145,6 +150,10 @@ class Suppression(Frozen):
     measures: tuple[str, ...] = ()
     margins: tuple[tuple[str, ...], ...] = ()
     threshold: int = 10
+    period_unit: Literal["month", "quarter", "year"] = "month"
+    settle_days: int = 0
+    revisions: tuple[date, ...] = ()
+    values: dict[str, tuple[str, ...]] = {}
 
 
 class Retention(Frozen):

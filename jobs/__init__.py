@@ -1,0 +1,1 @@
+"""The transforms of shared datasets: one module a dataset, one function a module."""

@@ -1,0 +1,1 @@
+"""Transforms of the datasets that the data bureau owns."""
