@@ -17,7 +17,7 @@ from commonweal.airflow_api import Airflow
 from commonweal.contract.loader import load_contracts
 from commonweal.contract.model import Contract
 from commonweal.database import engine
-from commonweal.errors import AccessDeniedError, CommonwealError
+from commonweal.errors import AccessDeniedError, CommonwealError, ContractError
 from commonweal.offsets import Offsets
 from commonweal.settings import Settings, load_settings
 from commonweal.steps.join import code_digest
@@ -72,7 +72,7 @@ class Watch:
         """
         now = self.clock()
         if now >= self._next_sweep:
-            self._contracts = load_contracts(self.settings.schemas_dir)
+            self._contracts = self._read_contracts()
             self._settled.clear()
             self._next_sweep = now + self.settings.sweep_seconds
         ends = self._ends()
@@ -82,6 +82,16 @@ class Watch:
         active = self.airflow.active()
         sights = [sight for item in unsettled if item.id not in active for sight in self._sights(item, ends[item.id])]
         return tuple(start for start in decide(sights, now=now, pause_seconds=self.settings.sweep_seconds) if self._start(start))
+
+    def _read_contracts(self) -> Mapping[str, Contract]:
+        """The contracts; while one is being mended, those read before."""
+        try:
+            return load_contracts(self.settings.schemas_dir)
+        except ContractError as error:
+            if not self._contracts:
+                raise
+            log.warning("contracts_not_read", message=str(error))
+            return self._contracts
 
     def _ends(self) -> dict[str, Ends]:
         """By dataset, the end offsets of its topics; none for a product, and none while a topic isn't made or allowed yet."""
