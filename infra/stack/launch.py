@@ -7,36 +7,17 @@ supervisor's configuration.
 import argparse
 import ctypes
 import os
-import pwd
-import signal
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from commonweal.errors import CommonwealError
 from infra.stack import processes
 from infra.stack.layout import Layout
 from infra.stack.ports import kept_ports
+from infra.stack.program import Launch, drop_to
+from infra.stack.services import registry
 
 PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How a service becomes a process.
-
-    Attributes:
-        argv: Program and arguments, without secrets.
-        environment: Added to the stack's environment; may hold secrets.
-        account: User of the operating system to become, or None to stay.
-        death_signal: What the kernel sends when the supervisor dies, so that no service outlives it.
-    """
-
-    argv: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    account: str | None = None
-    death_signal: signal.Signals = signal.SIGTERM
 
 
 def become(launch: Launch, layout: Layout, service: str) -> None:
@@ -53,14 +34,6 @@ def become(launch: Launch, layout: Layout, service: str) -> None:
     os.execve(launch.argv[0], list(launch.argv), environment)  # noqa: S606
 
 
-def drop_to(account: str) -> None:
-    """Become another user for good, group and supplementary groups included."""
-    entry = pwd.getpwnam(account)
-    os.setgroups([])
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)
-
-
 def main() -> None:
     """Entry point: ``python -m infra.stack.launch SERVICE --run-dir DIR``."""
     parser = argparse.ArgumentParser()
@@ -68,8 +41,6 @@ def main() -> None:
     parser.add_argument("--run-dir", type=Path, required=True)
     given = parser.parse_args()
     layout = Layout(given.run_dir, kept_ports(given.run_dir / "ports.json"))
-    from infra.stack.services import registry
-
     processes.end(processes.leftovers(layout.run_dir, [given.service]))
     processes.record(layout.run_dir, given.service, os.getpid())
     os.chdir(layout.run_dir)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from commonweal.settings import ROOT
-from infra.stack.launch import Launch
 from infra.stack.layout import Layout
+from infra.stack.program import Launch
 
 AUTH_MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 SET_UP = Path("data/airflow/set-up")

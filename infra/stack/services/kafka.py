@@ -10,8 +10,8 @@ from pathlib import Path
 
 from commonweal.errors import ConfigError
 from infra.install import broker_jars, java
-from infra.stack.launch import Launch
 from infra.stack.layout import Layout
+from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
 
 ITERATIONS = 8192

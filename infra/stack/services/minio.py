@@ -3,8 +3,8 @@
 import http.client
 
 from infra.install import minio
-from infra.stack.launch import Launch
 from infra.stack.layout import REGION, Layout
+from infra.stack.program import Launch
 
 ROOT_USER = "root"
 KEY_NAME = "commonweal"

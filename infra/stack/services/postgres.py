@@ -12,8 +12,8 @@ from psycopg import sql
 
 from commonweal.errors import ConfigError
 from infra.install import postgres_bin
-from infra.stack.launch import Launch, drop_to
 from infra.stack.layout import Layout
+from infra.stack.program import Launch, drop_to
 from infra.stack.secret_files import write_private
 
 ACCOUNT = "pgserver"

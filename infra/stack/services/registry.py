@@ -4,8 +4,8 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 
-from infra.stack.launch import Launch
 from infra.stack.layout import Layout
+from infra.stack.program import Launch
 
 MODULES = {
     "postgres": "postgres",

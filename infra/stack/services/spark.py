@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from infra.install import java, spark_jars
-from infra.stack.launch import Launch
 from infra.stack.layout import REGION, Layout
+from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
 from infra.stack.services.kafka import jaas_section
 

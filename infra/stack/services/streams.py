@@ -2,8 +2,8 @@
 
 import sys
 
-from infra.stack.launch import Launch
 from infra.stack.layout import Layout
+from infra.stack.program import Launch
 
 
 def launch_watch(_layout: Layout) -> Launch:

@@ -1,0 +1,32 @@
+"""How a service becomes a process."""
+
+import os
+import pwd
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a service becomes a process.
+
+    Attributes:
+        argv: Program and arguments, without secrets.
+        environment: Added to the stack's environment; may hold secrets.
+        account: User of the operating system to become, or None to stay.
+        death_signal: What the kernel sends when the supervisor dies, so that no service outlives it.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    account: str | None = None
+    death_signal: signal.Signals = signal.SIGTERM
+
+
+def drop_to(account: str) -> None:
+    """Become another user for good, group and supplementary groups included."""
+    entry = pwd.getpwnam(account)
+    os.setgroups([])
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
