@@ -19,6 +19,7 @@ ENDINGS = {
 OPTIONS = {"pattern": "string", "min_length": "string", "max_length": "string", "minimum": "integer", "maximum": "integer"}
 PROTECTION = {"none": 0, "quasi_identifier": 1, "sensitive": 2, "identifier": 3}
 MAX_PATTERN = 200
+IDENTIFIERS = ("resident_id", "credit_code")
 _RISKY_PATTERN = re.compile(r"\(\?[=!<]|\\[1-9]|\([^()]*[+*}][^()]*\)[+*{]")
 
 
@@ -39,6 +40,8 @@ def entry_problems(entry: DictionaryField) -> Iterator[tuple[str, str]]:
     yield from _ending(entry.name, entry.type)
     if (entry.identifier is not None and entry.personal == "identifier") != (entry.column is not None):
         yield "pseudonym_column", "a personal identifier needs the column of its pseudonym, and nothing else has one"
+    if entry.identifier not in (None, *IDENTIFIERS):
+        yield "identifier", f"a kind that can't be checked; one of {', '.join(IDENTIFIERS)}"
     if entry.column is not None and not entry.column.endswith("_key"):
         yield "pseudonym_column", "a pseudonym's column ends in _key"
     if (entry.type == "decimal") != (entry.precision is not None and entry.scale is not None):

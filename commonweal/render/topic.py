@@ -3,10 +3,10 @@
 The settings hold what landing relies on. Records are deleted by age only, never compacted, so each offset landed once stays what
 it was. The broker stamps the time (``LogAppendTime``), so a department can't move its events in the platform's time.
 
-``compression.type=uncompressed`` is a guard, not a saving: a client unpacks what the broker stored, without a bound (64 KB of zstd
-became 2 GiB). With ``producer`` the broker stores the sender's batch as it is and measures it packed; with ``uncompressed`` it
-unpacks the batch once, measures again, and refuses what is then larger than ``max.message.bytes``. So no reader ever gets more than
-that in one batch. It costs disk, and the broker's memory while it unpacks: a sender keeps a batch below the bound unpacked.
+``compression.type=uncompressed`` is a guard, not a saving: a client unpacks what the broker stored, without a bound (64 KB of
+zstd became 2 GiB). With ``producer`` the broker stores the sender's batch as it is and measures it packed; with ``uncompressed``
+it unpacks the batch once, measures again, and refuses what is then larger than ``max.message.bytes``. So no reader ever gets more
+than that in one batch. It costs disk, and the broker's memory while it unpacks: a sender keeps a batch below the bound unpacked.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,6 @@ from commonweal.contract.model import Contract
 MAX_MESSAGE_BYTES = 1_048_576
 DAY_MS = 86_400_000
 SEGMENT_MS = 7 * DAY_MS
-RELEASES_TOPIC = "commonweal.releases.v1"
-RELEASES_DAYS = 3650
 
 
 @dataclass(frozen=True)
@@ -43,18 +41,6 @@ def topic(contract: Contract) -> Topic:
 def repair_topic(contract: Contract) -> Topic:
     """The platform's topic through which repaired events land; few and ordered, so one partition."""
     return Topic(contract.repair_topic, 1, _settings(contract.retention.topic_days))
-
-
-def releases_topic() -> Topic:
-    """The platform's announcements of all datasets; key is the dataset, so each dataset's are in order."""
-    return Topic(RELEASES_TOPIC, 1, _settings(RELEASES_DAYS))
-
-
-def topics(contracts: dict[str, Contract]) -> tuple[Topic, ...]:
-    """Every topic that must exist, by name; a product has none of its own."""
-    sources = [contract for contract in contracts.values() if contract.kind == "source"]
-    found = [*(topic(item) for item in sources), *(repair_topic(item) for item in sources), releases_topic()]
-    return tuple(sorted(found, key=lambda item: item.name))
 
 
 def _settings(days: int) -> dict[str, str]:
