@@ -5,7 +5,7 @@ Each function returns a path that is ready to be used; the first call may downlo
 
 from infra.install.browser import ChromiumPaths, chinese_font, chromium
 from infra.install.jars import broker_jars, spark_jars
-from infra.install.minio import minio
+from infra.install.minio_build import minio
 from infra.install.network import trust_store
 from infra.install.programs import clean_environment, java, postgres_bin
 

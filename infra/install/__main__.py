@@ -14,7 +14,7 @@ from commonweal.errors import CommonwealError
 from infra.install.browser import chromium_artefact, font_artefact
 from infra.install.cache import Artefact, cache_folder
 from infra.install.jars import jars_artefact
-from infra.install.minio import minio_artefact
+from infra.install.minio_build import minio_artefact
 from infra.install.network import trust_store_artefact
 
 # An artefact's folder, whether it was built now, and the seconds it took.

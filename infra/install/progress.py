@@ -21,5 +21,5 @@ def building(name: str, note: str) -> Iterator[None]:
 
 
 def waiting(name: str) -> None:
-    """Says that another process is building ``name``."""
-    say(f"  … {name}: another install is building it, waiting")
+    """Says that ``name`` is being built by another process or thread."""
+    say(f"  … {name}: being built already, waiting for it")
