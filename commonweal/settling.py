@@ -21,7 +21,7 @@ OUTCOME_FIELDS = (
 """Added to each event; ``_state`` and the counters only stand on the event that carries its key's row, else null."""
 
 INPUTS = (
-    ("_topic", "_partition", "_offset"),
+    ("_kafka_topic", "_kafka_partition", "_kafka_offset"),
     (
         "_source",
         "_event_id",

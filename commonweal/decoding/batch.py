@@ -23,7 +23,7 @@ from commonweal.decoding.record import Record, pack
 from commonweal.identity import Place, Pseudonymiser, Sealer
 from commonweal.render.lake_schema import landing_schema
 
-_PLACE = ("_topic", "_partition", "_offset")
+_PLACE = ("_kafka_topic", "_kafka_partition", "_kafka_offset")
 _ENVELOPE = ("_source", "_event_id", "_event_type", "_replaces", "_recorded_at", "_contract_version")
 _UNREAD = Reading({}, (), None, ())
 
@@ -44,7 +44,7 @@ def decode(batch: pa.RecordBatch, *, contract: Contract, pseudonymiser: Pseudony
     """The landing rows of a batch of records.
 
     Args:
-        batch: Columns ``_topic, _partition, _offset, _appended_at, headers, key, value``, one row per record.
+        batch: Columns ``_kafka_topic, _kafka_partition, _kafka_offset, _appended_at, headers, key, value``, one row per record.
         contract: The contract of the dataset.
         pseudonymiser: Makes the pseudonyms of this key epoch.
         sealer: Seals to the public key; a fresh data key is made for the batch.

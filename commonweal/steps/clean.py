@@ -134,7 +134,7 @@ def _replace(ports: Ports, branch: str, rows: "DataFrame", recomputed: "DataFram
 def _touched_events(contract: Contract, events: "DataFrame", basis: Basis) -> "DataFrame":
     """All events of the keys that new events touch, closed over (source, event id) and ``replaces``, both directions."""
     keys = list(contract.key_columns)
-    narrow = events.select(*keys, "_source", "_event_id", "_replaces", "_topic", "_partition", "_offset")
+    narrow = events.select(*keys, "_source", "_event_id", "_replaces", "_kafka_topic", "_kafka_partition", "_kafka_offset")
     touched = narrow.where(_is_new(basis)).select(*keys).distinct().persist()
     found = touched.count()
     for _ in range(CLOSURE_ROUNDS):
@@ -156,9 +156,9 @@ def _is_new(basis: Basis) -> "Column":
 
     before = basis.before.offsets if basis.before else {}
     ranges = [
-        (F.col("_topic") == topic)
-        & (F.col("_partition") == int(partition))
-        & (F.col("_offset") >= before.get(topic, {}).get(partition, 0))
+        (F.col("_kafka_topic") == topic)
+        & (F.col("_kafka_partition") == int(partition))
+        & (F.col("_kafka_offset") >= before.get(topic, {}).get(partition, 0))
         for topic, partitions in basis.offsets.items()
         for partition in partitions
     ]

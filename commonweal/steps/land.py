@@ -207,9 +207,9 @@ def _decoded(contract: Contract, ports: Ports, batch: Range) -> "DataFrame":
         .option("failOnDataLoss", "true")
         .load()
         .selectExpr(
-            "topic as _topic",
-            "partition as _partition",
-            "offset as _offset",
+            "topic as _kafka_topic",
+            "partition as _kafka_partition",
+            "offset as _kafka_offset",
             "timestamp as _appended_at",
             "headers",
             "key",
@@ -237,8 +237,8 @@ def _counted(contract: Contract, ports: Ports, batch: Range, branch: str, base: 
     snapshot = head(ports.lake, table, branch) or base
     counted: dict[tuple[int, bool], int] = {}
     if snapshot != base:
-        rows = appended(ports.spark, table, base, snapshot).groupBy("_partition", "_accepted").count().collect()
-        counted = {(row["_partition"], row["_accepted"]): row["count"] for row in rows}
+        rows = appended(ports.spark, table, base, snapshot).groupBy("_kafka_partition", "_accepted").count().collect()
+        counted = {(row["_kafka_partition"], row["_accepted"]): row["count"] for row in rows}
     by_partition = {partition: counted.get((partition, True), 0) + counted.get((partition, False), 0) for partition in batch.end}
     missing = gaps(batch.start, batch.end, by_partition)
     if min(missing.values()) < 0:

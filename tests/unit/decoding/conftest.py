@@ -121,9 +121,9 @@ def a_batch(records: list[tuple[object, object]], topic: str) -> pa.RecordBatch:
         for given, _ in records
     ]
     columns = {
-        "_topic": pa.array([topic] * count),
-        "_partition": pa.array([1] * count, pa.int32()),
-        "_offset": pa.array(range(count), pa.int64()),
+        "_kafka_topic": pa.array([topic] * count),
+        "_kafka_partition": pa.array([1] * count, pa.int32()),
+        "_kafka_offset": pa.array(range(count), pa.int64()),
         "_appended_at": pa.array([SEEN_AT] * count, pa.timestamp("us", "UTC")),
         "headers": pa.array(headers, pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))),
         "key": pa.array([b"k"] * count, pa.binary()),

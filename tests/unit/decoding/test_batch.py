@@ -58,7 +58,7 @@ def test_a_good_record_is_typed_and_pseudonymised(land, headers, document, contr
     assert (row["amount_cny"], row["opened_on"], row["changed_on"]) == (Decimal("120.50"), date(2025, 12, 1), None)
     assert row["_occurred_at"] == datetime(2025, 12, 1, tzinfo=UTC)
     assert (row["_source"], row["_event_id"], row["_event_type"]) == ("/welfare/cases", "event-1", "recorded")
-    assert (row["_sequence"], row["_contract_version"], row["_partition"]) == (3, "1.0.0", 1)
+    assert (row["_sequence"], row["_contract_version"], row["_kafka_partition"]) == (3, "1.0.0", 1)
     sealed = unseal(load_private_key(keys), row["_sealed"], contract.id, Place(contract.topic, 1, 0))
     assert orjson.loads(sealed) == {"person_key": document["resident_id"]}
 
