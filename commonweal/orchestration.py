@@ -6,6 +6,7 @@ Expectations, Kafka) is imported when its task runs.
 
 import importlib
 import importlib.util
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,7 @@ MAINTENANCE = {
 }
 NIGHTLY = CronTriggerTimetable("0 2 * * *", timezone="Asia/Shanghai")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+CHATTY = ("kafka", "pyiceberg", "urllib3")
 NAME = re.compile(r"[a-z][a-z0-9_./:-]{0,299}")
 
 
@@ -63,6 +65,12 @@ def names_and_counts(result: Mapping[str, object]) -> dict[str, int | str]:
     return {key: value for key, value in result.items() if isinstance(value, int | str)}
 
 
+def quiet_libraries() -> None:
+    """Keep from a task's log what libraries say of each of their connections, so that people find what the step says."""
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 class Step(BaseOperator):
     """One step of one dataset."""
 
@@ -77,6 +85,7 @@ class Step(BaseOperator):
         """Run the step; nothing to do shows as skipped, and starts no dataset downstream."""
         from commonweal.steps.run import run_step
 
+        quiet_libraries()
         result = names_and_counts(run_step(self.step, self.dataset, load_settings(), run_id=context["run_id"]))
         if result.get("outcome") == "nothing":
             raise AirflowSkipException(f"{self.dataset}: {self.step} had nothing to do")
