@@ -27,7 +27,7 @@ from commonweal import bus
 from commonweal.apply.changes import Change, Operation, carry_out
 from commonweal.apply.secret_files import ensure_secret, has_secret
 from commonweal.contract.model import Contract, Department
-from commonweal.errors import AccessDeniedError
+from commonweal.errors import AccessDeniedError, ConfigError
 from commonweal.render.access import KAFKA_PROGRAMS, RELEASES_TOPIC, Acl, kafka_acls, kafka_principals
 from commonweal.render.topic import Topic, repair_topic, topic
 from commonweal.settings import Settings
@@ -66,9 +66,11 @@ def apply_kafka(
     """
     wanted, known = tuple(contracts), tuple(departments)
     with bus.admin(settings, "admin") as client:
+        # First, for it says at once whether we may administer; the question for principals would hang for half a minute.
+        present = set(client.describe_acls(_EVERY_ACL)[0])
         changes = carry_out(_topics(client, wanted_topics(wanted)), plan=plan)
         changes += carry_out(_principals(client, settings, kafka_principals(known)), plan=plan)
-        return changes + carry_out(_acls(client, kafka_acls(wanted, known)), plan=plan)
+        return changes + carry_out(_acls(client, present, kafka_acls(wanted, known)), plan=plan)
 
 
 def wanted_topics(contracts: Iterable[Contract]) -> tuple[Topic, ...]:
@@ -134,7 +136,12 @@ def _shortens(present: str | None, wanted: str) -> bool:
 
 
 def _set(client: KafkaAdminClient, name: str, key: str, value: str) -> None:
-    client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {key: value})])
+    # The client returns refusals, it doesn't raise them.
+    answers = client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {key: value})], raise_on_unknown=False)
+    if answers["topic"][name] != "OK":
+        raise ConfigError(
+            f"Kafka refused {key} of topic {name}; principal admin must be a super user, and the contract's value valid"
+        )
 
 
 def _principals(client: KafkaAdminClient, settings: Settings, wanted: tuple[str, ...]) -> Iterator[Operation]:
@@ -173,8 +180,7 @@ def _refuse_denials(answers: dict[str, str | None], what: str) -> None:
         raise AccessDeniedError(f"{what} was refused by Kafka for {', '.join(denied)}; principal admin must be a super user")
 
 
-def _acls(client: KafkaAdminClient, wanted: tuple[Acl, ...]) -> Iterator[Operation]:
-    present = set(client.describe_acls(_EVERY_ACL)[0])
+def _acls(client: KafkaAdminClient, present: set[ACL], wanted: tuple[Acl, ...]) -> Iterator[Operation]:
     asked = {_rendered(acl): acl for acl in wanted}
     for rule in (rule for rule in asked if rule not in present):
         yield Operation(Change("kafka", "grant", "acl", _shown(rule)), partial(_grant, client, rule))
