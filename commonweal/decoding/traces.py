@@ -7,7 +7,8 @@ from commonweal.contract.model import Contract
 from commonweal.decoding.document import Document
 from commonweal.identity import check, normalise
 
-_LENGTH = 18
+# Shorter than any identifier: a cell that holds only a few digits would be found in every event id.
+_LEAST = 12
 _DIGIT = "0-9０-９"
 _IN_TEXT = re.compile(rf"(?<![{_DIGIT}])[{_DIGIT}]{{17}}[{_DIGIT}XxＸｘⅩⅹ](?![{_DIGIT}])")
 _ALONE = re.compile(r"(?<![0-9A-Za-z])[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
@@ -28,15 +29,15 @@ class Traces:
 
     def reasons(self, document: Document) -> list[str]:
         """Reasons for the fields that hold a resident id and shouldn't; identifiers in the document are normalised."""
-        own = [value for value in self.own(document) if len(value) >= _LENGTH]
+        own = self.own(document)
         found = self._strangers(document)
         if own and _holds("\n".join(_present(document, self._texts)), own):
             found += [name for name in self._texts if _holds(str(document.get(name)), own)]
         return [f"resident_id_in_text:{name}" for name in dict.fromkeys(found)]
 
     def own(self, document: Document) -> list[str]:
-        """The record's own identifiers, as they stand in the document."""
-        return _present(document, self._own)
+        """The record's own identifiers, right or wrong, as they stand in the document."""
+        return [value for value in _present(document, self._own) if len(value) >= _LEAST]
 
     def _strangers(self, document: Document) -> list[str]:
         # One search over all texts settles nearly every record; the line feed keeps digits of two fields apart.
@@ -47,7 +48,7 @@ class Traces:
 
 def is_traceable(header: str, own: Iterable[str] = ()) -> bool:
     """Whether an event's id is or holds a resident id: the record's own, or any that stands alone in it."""
-    if len(header) < _LENGTH:
+    if len(header) < _LEAST:
         return False
     return _holds(header, own) or any(check("resident_id", found.group().upper()) is None for found in _ALONE.finditer(header))
 

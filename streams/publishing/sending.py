@@ -1,0 +1,92 @@
+"""Events to Kafka with bounded memory, and an honest count of what became of each."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from kafka import KafkaProducer
+from kafka import errors as kafka_errors
+
+from commonweal.contract.model import Contract
+from streams.publishing.checking import Event, Origin
+
+IN_FLIGHT = 20_000
+# The topic unpacks what it is sent and refuses a batch beyond its bound, so batches stay well below it and aren't packed.
+OPTIONS = {"batch_size": 262_144, "linger_ms": 20, "compression_type": None}
+_FLUSH_SECONDS = 120
+
+
+@dataclass
+class Acknowledgements:
+    """What the broker said: written, refused, or nothing at all (then the event may be there or not)."""
+
+    written: int = 0
+    refused: int = 0
+    unknown: int = 0
+    first_error: kafka_errors.KafkaError | None = field(default=None, repr=False)
+
+    @property
+    def are_complete(self) -> bool:
+        """True when every event was written."""
+        return not self.refused and not self.unknown
+
+
+class Sender:
+    """Sends events and waits when too many are on their way."""
+
+    def __init__(self, producer: KafkaProducer, contract: Contract, origin: Origin, progress: Callable[[int], None]) -> None:
+        self._producer = producer
+        self._contract = contract
+        self._origin = origin
+        self._progress = progress
+        self._room = threading.BoundedSemaphore(IN_FLIGHT)
+        self._lock = threading.Lock()
+        self._sent = 0
+        self.acknowledgements = Acknowledgements()
+
+    def send(self, events: Iterable[Event]) -> Acknowledgements:
+        """Send all events and wait for their acknowledgements; stops at the first event that fails."""
+        for event in events:
+            self._room.acquire()
+            if self.acknowledgements.first_error is not None:
+                self._room.release()
+                break
+            self._send_one(event)
+        self._producer.flush(timeout=_FLUSH_SECONDS)
+        with self._lock:
+            answered = self.acknowledgements.written + self.acknowledgements.refused + self.acknowledgements.unknown
+            self.acknowledgements.unknown += self._sent - answered
+        return self.acknowledgements
+
+    def _send_one(self, event: Event) -> None:
+        headers = [(name, text.encode()) for name, text in self._origin.headers(event, self._contract).items()]
+        self._sent += 1
+        future = self._producer.send(self._contract.topic, event.value.encode(), event.key.encode(), headers)
+        future.add_callback(self._written)
+        future.add_errback(self._failed)
+
+    def _written(self, _metadata: object) -> None:
+        with self._lock:
+            self.acknowledgements.written += 1
+        self._progress(1)
+        self._room.release()
+
+    def _failed(self, error: BaseException) -> None:
+        with self._lock:
+            found = self.acknowledgements
+            if _may_be_written(error):
+                found.unknown += 1
+            else:
+                found.refused += 1
+            found.first_error = found.first_error or _as_kafka_error(error)
+        self._room.release()
+
+
+def _may_be_written(error: BaseException) -> bool:
+    return isinstance(error, kafka_errors.KafkaTimeoutError | kafka_errors.KafkaConnectionError) or getattr(
+        error, "retriable", False
+    )
+
+
+def _as_kafka_error(error: BaseException) -> kafka_errors.KafkaError:
+    return error if isinstance(error, kafka_errors.KafkaError) else kafka_errors.KafkaError(type(error).__name__)
