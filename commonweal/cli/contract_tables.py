@@ -14,11 +14,10 @@ _STYLE = {"breaking": "bold red", "review": "yellow", "compatible": "green"}
 
 def show_list(contracts: Iterable[Contract]) -> None:
     """All contracts, one a line."""
-    table = Table(_whole("dataset"), "version", "kind", "title", "fields", "rules", "sharing", box=None)
+    table = Table(_whole("dataset"), "version", "sharing", "title", box=None)
     for item in contracts:
-        title = escape(f"{item.title.en} · {item.title.zh}")
-        sharing = item.sharing + (", open data" if item.is_open else "")
-        table.add_row(item.id, item.version, item.kind, title, str(len(item.fields)), str(len(item.rules)), sharing)
+        sharing = "open data" if item.is_open else item.sharing
+        table.add_row(item.id, item.version, sharing, escape(f"{item.title.en} · {item.title.zh}"))
     Console().print(table)
 
 

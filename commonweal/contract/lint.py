@@ -163,8 +163,9 @@ def _numbers(contract: Contract) -> Iterator[Problem]:
               limits.max_share_bad_rows]  # fmt: skip
     if any(not 0 <= share <= 1 for share in shares) or limits.max_rows_change <= 0:
         yield "limits", "number", "a share is 0 to 1 and maxRowsChange above 0; correct it"
-    if limits.min_rows < 1 or limits.horizon_days < 0 or not 1 <= limits.batch_records <= 5_000_000:
-        yield "limits", "number", "minRows is at least 1, horizonDays at least 0, batchRecords 1 to 5,000,000; correct it"
+    least = 1 if contract.kind == "source" else 0
+    if limits.min_rows < least or limits.horizon_days < 0 or not 1 <= limits.batch_records <= 5_000_000:
+        yield "limits", "number", f"minRows is at least {least}, horizonDays at least 0, batchRecords 1 to 5,000,000; correct it"
     if not 1 <= kept.topic_days <= kept.events_days or not 1 <= kept.releases_days <= kept.daily_days <= kept.monthly_days:
         yield "slaProperties", "number", "retention: 1 <= topic <= events, and 1 <= releases <= daily <= monthly; correct it"
     if contract.freshness_minutes < 1 or not 1 <= contract.partitions <= MAX_PARTITIONS:

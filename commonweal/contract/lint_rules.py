@@ -8,6 +8,7 @@ from commonweal.contract.lint_fields import Problem, is_risky_pattern
 from commonweal.contract.model import Contract, Rule
 from commonweal.contract.names import NAME
 
+DERIVED = "derived_"
 HISTORY_COLUMNS = ("_valid_from", "_valid_to")
 
 
@@ -25,8 +26,8 @@ def rule_problems(contract: Contract) -> Iterator[Problem]:
 
 
 def _one(rule: Rule, contract: Contract) -> Iterator[tuple[str, str]]:
-    if not NAME.fullmatch(rule.id):
-        yield "name", "a rule's id is [a-z][a-z0-9_]*; rename it"
+    if not NAME.fullmatch(rule.id) or rule.id.startswith(DERIVED):
+        yield "name", f"a rule's id is [a-z][a-z0-9_]* and does not begin with {DERIVED}; rename it"
     if rule.table not in contract.tables:
         yield "rule_table", f"the dataset has no table {rule.table}; use {' or '.join(contract.tables)}"
     allowed = ALLOWED.get(rule.expectation)

@@ -147,8 +147,9 @@ def _contract(
         return None, [*findings, Finding(file, "", "odcs_type", "a contract is a mapping; start from schemas/README.md")]
     findings += _identity_findings(file, document) + _standard_findings(file, document)
     reader = Reader(file, fields)
-    contract = reader.contract(document) if not findings else None
-    return contract, findings + reader.findings
+    contract = reader.contract(document)
+    findings += reader.findings
+    return None if findings else contract, findings
 
 
 def _path_findings(file: str, departments: Mapping[str, Department]) -> list[Finding]:

@@ -126,6 +126,14 @@ class Input(Frozen):
     table: TableName = "current"
 
 
+class Coverage(Frozen):
+    """One join of a product that must find partners: rows of ``input`` whose ``column`` stands in the input ``within`` too."""
+
+    input: str
+    column: str
+    within: str
+
+
 class Suppression(Frozen):
     """Suppression of small cells in open data.
 
@@ -202,6 +210,7 @@ class Contract(Frozen):
     occurred_at: tuple[str, ...] = ()
     sequence: str | None = None
     inputs: tuple[Input, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
     rules: tuple[Rule, ...] = ()
     limits: Limits = Limits()
     retention: Retention = Retention()

@@ -74,7 +74,8 @@ def _facts(contract: Contract) -> str:
 
 
 def _fields(contract: Contract) -> str:
-    head = ("Column · 列", "Type · 类型", "Title · 名称", "Meaning · 含义", "In the export · 导出列名", "Personal · 个人信息")
+    export = ["In the export · 导出列名"] if contract.kind == "source" else []
+    head = ("Column · 列", "Type · 类型", "Title · 名称", "Meaning · 含义", *export, "Personal · 个人信息")
     return "## Fields · 字段\n\n" + _table(head, (_field(field, contract) for field in contract.fields))
 
 
@@ -82,8 +83,8 @@ def _field(field: Field, contract: Contract) -> tuple[str, ...]:
     name = _code(field.column) + (f" (in the event: {_code(field.name)})" if field.column != field.name else "")
     needed = " · required · 必填" if field.required else ""
     personal = _both(_PERSONAL[field.personal]) + (f" → {_code(field.treatment)}" if field.treatment else "")
-    physical = _code(field.physical_name) if contract.kind == "source" else ""
-    return name, _type(field) + needed, _both(field.title), _both(field.description, "<br>"), physical, personal
+    physical = [_code(field.physical_name)] if contract.kind == "source" else []
+    return name, _type(field) + needed, _both(field.title), _both(field.description, "<br>"), *physical, personal
 
 
 def _type(field: Field) -> str:
@@ -91,12 +92,13 @@ def _type(field: Field) -> str:
 
 
 def _codes(contract: Contract) -> str:
+    export = contract.kind == "source"
     rows = [
-        (_code(field.column), _code(code.value), _both(code.title), ", ".join(map(_code, code.physical)))
+        (_code(field.column), _code(code.value), _both(code.title), *([", ".join(map(_code, code.physical))] if export else []))
         for field in contract.fields
         for code in field.codes
     ]
-    head = ("Column · 列", "Code · 代码", "Meaning · 含义", "In the export · 导出写法")
+    head = ("Column · 列", "Code · 代码", "Meaning · 含义", *(["In the export · 导出写法"] if export else []))
     return "## Codes · 代码表\n\n" + _table(head, rows) if rows else ""
 
 
