@@ -14,16 +14,18 @@ NAMES = {
     "session": ("SparkSession",),
 }
 ATTRIBUTES = {
-    "session": ("sparkSession", "sparkContext", "rdd", "catalog", "conf", "sql", "createDataFrame", "builder", "getActiveSession"),
+    "session": ("sparkSession", "sparkContext", "rdd", "catalog", "conf", "sql", "createDataFrame", "builder",
+                "getActiveSession"),
     "I/O": ("read", "readStream", "write", "writeTo", "writeStream", "foreach", "foreachPartition", "createTempView", "mergeInto",
             "createOrReplaceTempView", "createGlobalTempView", "createOrReplaceGlobalTempView", "table"),
     "collect": ("collect", "toPandas", "toArrow", "toLocalIterator", "take", "head", "first", "tail", "show", "isEmpty", "toJSON",
                 "printSchema", "explain", "collectAsArrow"),
     "cache": ("cache", "persist", "unpersist", "checkpoint", "localCheckpoint"),
-    "Python UDF": ("udf", "pandas_udf", "arrow_udf", "udtf", "arrow_udtf", "mapInPandas", "mapInArrow", "applyInPandas", "applyInArrow",
-                   "cogroup", "call_udf", "call_function", "java_method", "reflect", "register"),
+    "Python UDF": ("udf", "pandas_udf", "arrow_udf", "udtf", "arrow_udtf", "mapInPandas", "mapInArrow", "applyInPandas",
+                   "applyInArrow", "cogroup", "call_udf", "call_function", "java_method", "reflect", "register"),
     "clock": ("current_date", "current_timestamp", "curdate", "now", "localtimestamp", "unix_timestamp", "today", "utcnow"),
-    "randomness": ("rand", "randn", "random", "uuid", "shuffle", "sample", "randomSplit", "monotonically_increasing_id", "randstr"),
+    "randomness": ("rand", "randn", "random", "uuid", "shuffle", "sample", "randomSplit", "randstr",
+                   "monotonically_increasing_id"),
     "hidden fault": ("distinct", "dropDuplicates", "drop_duplicates", "dropDuplicatesWithinWatermark", "try_divide", "any_value"),
 }  # fmt: skip
 TEXTS = ("clock", "randomness", "Python UDF", "collect")
@@ -61,9 +63,10 @@ def _problems(node: ast.AST) -> Iterator[tuple[int, str]]:
     elif isinstance(node, ast.ImportFrom):
         if node.module not in IMPORTS:
             yield node.lineno, f"import from {node.module}"
-        yield from (
-            (node.lineno, f"{kind}: {name.name}") for name in node.names for kind in _kinds(name.name, NAMES | ATTRIBUTES)
-        )
+        for name in node.names:
+            yield from (
+                (node.lineno, f"{kind}: {name.name}") for kind in _kinds(name.name, NAMES) + _kinds(name.name, ATTRIBUTES)
+            )
     elif isinstance(node, ast.Attribute):
         yield from ((node.lineno, f"{kind}: {node.attr}") for kind in _kinds(node.attr, ATTRIBUTES))
     elif isinstance(node, ast.Name):

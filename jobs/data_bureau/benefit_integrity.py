@@ -31,9 +31,7 @@ UNSEEN = "C"
 """Both sources are cited from memory; their texts were not seen. A department that has them raises this to A."""
 
 
-def transform(
-    *, assistance_case: DataFrame, assistance_case_history: DataFrame, household_registration: DataFrame
-) -> DataFrame:
+def transform(*, assistance_case: DataFrame, assistance_case_history: DataFrame, household_registration: DataFrame) -> DataFrame:
     """Find months paid after death, and months paid under two programmes that exclude each other.
 
     Args:
@@ -117,7 +115,7 @@ def _findings(paid: DataFrame, rule: str, source: str) -> DataFrame:
         F.sum("monthly_amount_cny").cast("decimal(14,2)").alias("amount_cny"),
     )
     return found.select(
-        F.substring(number, 1, 24).alias("finding_no"), F.lit(rule).alias("rule_code"), "person_key", "case_no", "other_record_no",
-        "from_on", "to_on", "months_count", "amount_cny", F.lit(source).alias("rule_source"),
+        F.substring(number, 1, 24).alias("finding_no"), F.lit(rule).alias("rule_code"), "person_key", "case_no",
+        "other_record_no", "from_on", "to_on", "months_count", "amount_cny", F.lit(source).alias("rule_source"),
         F.lit(UNSEEN).alias("rule_certainty_code"),
     )  # fmt: skip

@@ -56,7 +56,8 @@ def transform(*, service_request: DataFrame) -> DataFrame:
         _days().alias("days"),
     )  # fmt: skip
     totals = requests.groupingSets(cells, "month", "district_code", "category_code").agg(
-        F.count(F.lit(1)).alias("requests_count"), F.count_if(_in_time()).alias("closed_count"), _median().alias("median_close_days"),
+        F.count(F.lit(1)).alias("requests_count"), F.count_if(_in_time()).alias("closed_count"),
+        _median().alias("median_close_days"),
     )  # fmt: skip
     return totals.select(
         F.coalesce("district_code", F.lit("all")).alias("district_code"),
