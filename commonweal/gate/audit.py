@@ -1,0 +1,133 @@
+"""Great Expectations as engine: it counts, for each rule, the rows that break it, and nothing else leaves this module.
+
+Its messages and its observed values can hold values of rows, so they are never read; neither are its log and its progress bars.
+It is imported when the audit runs: that takes seconds.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from commonweal.contract.model import Rule
+from commonweal.errors import TransientError
+from commonweal.gate.model import RuleResult
+from commonweal.render.suite import ALLOWED, Suite
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
+ROW_COUNT = "expect_table_row_count_to_be_between"
+NEVER_NULL = "expect_column_values_to_not_be_null", "expect_column_values_to_be_null"
+
+
+def audit(frames: "Mapping[str, DataFrame]", suite: Suite) -> tuple[RuleResult, ...]:
+    """Run a suite on Spark Connect frames.
+
+    Args:
+        frames: The rows by table name, each at one fixed snapshot and only those that people would read (``_state = 'live'``).
+        suite: The rules.
+
+    Returns:
+        One result per rule, in the suite's order; a rule whose table was not given, or that the engine could not run, has
+        ``raised``.
+    """
+    by_id: dict[str, RuleResult] = {}
+    for table in dict.fromkeys(rule.table for rule in suite.rules):
+        rules = [rule for rule in suite.rules if rule.table == table and rule.expectation in ALLOWED]
+        if table in frames and rules:
+            by_id |= _run(frames[table], rules)
+    return tuple(by_id.get(rule.id, RuleResult(rule, success=False, raised=True)) for rule in suite.rules)
+
+
+def _run(frame: "DataFrame", rules: Sequence[Rule]) -> dict[str, RuleResult]:
+    """The results of the rules of one table; a rule without one could not be run.
+
+    Raises:
+        TransientError: Spark does not answer: nothing is known of the data, so this is no refusal.
+    """
+    # Before its first import: no usage statistics go out.
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
+    from pyspark.errors import PySparkException
+
+    found: dict[str, RuleResult] = {}
+    with _silence(), suppress(GreatExpectationsError, PySparkException):
+        rows = frame.count() if any(rule.expectation == ROW_COUNT for rule in rules) else 0
+        planned = {rule.id: rule for rule in rules}
+        for result in _validate(frame, rules):
+            rule = planned[result.expectation_config.meta["rule"]]
+            found[rule.id] = _counted(rule, bool(result.success), result.exception_info, result.result or {}, rows)
+    if len(found) < len(rules) or any(result.raised for result in found.values()):
+        _expect_answer(frame)
+    return found
+
+
+def _expect_answer(frame: "DataFrame") -> None:
+    from pyspark.errors import PySparkException
+
+    try:
+        frame.sparkSession.range(1).collect()
+    except PySparkException:
+        raise TransientError(
+            "Spark Connect went away during the audit; run the gate again, see: commonweal stack status"
+        ) from None
+
+
+def _validate(frame: "DataFrame", rules: Sequence[Rule]) -> Sequence[Any]:
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    name = uuid4().hex
+    planned = gx.ExpectationSuite(name=name)
+    for rule in rules:
+        planned.add_expectation_configuration(
+            ExpectationConfiguration(type=rule.expectation, kwargs=dict(rule.kwargs), meta={"rule": rule.id})
+        )
+    asset = context.data_sources.add_spark(name).add_dataframe_asset(name)
+    batch = asset.add_batch_definition_whole_dataframe(name).get_batch(batch_parameters={"dataframe": frame})
+    results: Sequence[Any] = batch.validate(planned, result_format=COUNTS_ONLY).results
+    return results
+
+
+def _counted(rule: Rule, success: bool, exception_info: object, result: Mapping[str, Any], rows: int) -> RuleResult:
+    """The counts, and only they; anything that is not as it should be makes the rule one that could not be run."""
+    if _has_raised(exception_info):
+        return RuleResult(rule, success=False, raised=True)
+    if rule.expectation == ROW_COUNT:
+        return RuleResult(rule, success=success, evaluated=rows, unexpected=0 if success else rows)
+    evaluated = result.get("element_count")
+    # On no rows the engine gives no count of unexpected ones, and for a rule about missing values none of missing ones.
+    unexpected = 0 if evaluated == 0 else result.get("unexpected_count")
+    missing = 0 if rule.expectation in NEVER_NULL else result.get("missing_count")
+    if not all(type(count) is int for count in (evaluated, unexpected, missing)):
+        return RuleResult(rule, success=False, raised=True)
+    return RuleResult(rule, success, int(evaluated or 0), int(missing or 0), int(unexpected or 0))
+
+
+def _has_raised(exception_info: object) -> bool:
+    """One entry, or one per metric; without a clear no it counts as raised."""
+    if not isinstance(exception_info, Mapping) or not exception_info:
+        return True
+    if "raised_exception" in exception_info:
+        return exception_info["raised_exception"] is not False
+    return any(_has_raised(entry) for entry in exception_info.values())
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """The engine logs exceptions with their text, which may quote rows: nothing it logs goes further."""
+    logger, nowhere = logging.getLogger("great_expectations"), logging.NullHandler()
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(nowhere)
+    try:
+        yield
+    finally:
+        logger.removeHandler(nowhere)
+        logger.propagate = before
