@@ -1,12 +1,15 @@
 """The command line: one module per command, imported only when that command is run, so that help is fast."""
 
 import importlib
+import os
 import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
 
-import click
-import typer.main
-
+from commonweal import __version__
 from commonweal.errors import CommonwealError
+
+os.environ.setdefault("TYPER_STANDARD_TRACEBACK", "1")  # its pretty tracebacks print the values of local variables
 
 COMMANDS = {
     "apply": "Bring topics, access rules, buckets, roles and tables in line with the contracts.",
@@ -27,38 +30,42 @@ COMMANDS = {
 }
 
 
-class LazyCommands(click.Group):
-    """A group whose commands are the modules of this package: ``commonweal.cli.<name>`` with a typer ``app``."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """All commands by name."""
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """The command's module, imported now."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"commonweal.cli.{cmd_name}")
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """The list of commands, without importing any of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
+HELP = ("-h", "--help", "help")
 
 
-@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="commonweal")
-def app() -> None:
-    """Commonweal: departments publish events, the gate checks them, people read what was released."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: one command, imported now; a platform error ends with one clear line and its own exit code."""
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in HELP:
+        print(overview())
+    elif name == "--version":
+        print(f"commonweal {__version__}")
+    elif name in COMMANDS:
+        _run(name, rest)
+    else:
+        near = get_close_matches(name, COMMANDS, n=1)
+        print(f"There is no command {name}{f'; did you mean {near[0]}?' if near else ''} See: commonweal --help", file=sys.stderr)
+        raise SystemExit(2)
 
 
-def main() -> None:
-    """Entry point: a platform error ends with one clear line and its own exit code."""
+def overview() -> str:
+    """All commands with one line each."""
+    width = max(map(len, COMMANDS)) + 2
+    listed = "\n".join(f"  {name:<{width}}{text}" for name, text in COMMANDS.items())
+    return f"""Usage: commonweal COMMAND [OPTIONS]
+
+Departments publish events, the gate checks them, people read what was released.
+
+Commands:
+{listed}
+
+commonweal COMMAND --help tells more; exit codes are in docs/errors.md."""
+
+
+def _run(name: str, arguments: Sequence[str]) -> None:
+    app = importlib.import_module(f"commonweal.cli.{name}").app
     try:
-        app(prog_name="commonweal")
+        app(args=list(arguments), prog_name=f"commonweal {name}")
     except CommonwealError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
