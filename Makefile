@@ -17,9 +17,9 @@ demo: install ## start the stack, run the main job to its end, say where to look
 	@$(BIN)/python -m infra.install --no-browser
 	@$(BIN)/python -m infra.demo
 
-test: install ## run every test, on a stack of its own
+test: install ## run every test, on a stack of its own; ARGS go to pytest
 	@$(BIN)/python -m infra.install
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(ARGS)
 
 check: install ## lint, types, import directions, roofs on files and functions
 	@$(BIN)/ruff check

@@ -13,7 +13,7 @@ from rich.table import Table
 from commonweal.errors import CommonwealError
 from infra.install.browser import chromium_artefact, font_artefact
 from infra.install.cache import Artefact, cache_folder
-from infra.install.jars import jars_artefact
+from infra.install.jars import jars_artefact, locked, verify
 from infra.install.minio_build import minio_artefact
 from infra.install.network import trust_store_artefact
 
@@ -30,6 +30,8 @@ def install(browser: Annotated[bool, typer.Option(help="Install the browser of t
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(len(artefacts)) as pool:
         rows = list(pool.map(lambda artefact: _provide(artefact, progress), artefacts))
+    # What was right when it was downloaded may have been changed in the cache since.
+    verify(jars_artefact().folder, locked())
     console.print(_table(rows))
 
 

@@ -3,6 +3,7 @@
 Run by the Makefile with a bare Python 3.11: only the standard library, and no git.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,8 +50,10 @@ def _install() -> None:
 
 
 def _run(*command: str, cure: str = "check the network and its certificates") -> None:
-    own = {"VIRTUAL_ENV": str(VENV), "UV_CACHE_DIR": str(cache_folder() / "uv"), "UV_NO_CONFIG": "1"}
-    environment = certificate_variables() | clean_environment(**own)
+    own = {"VIRTUAL_ENV": str(VENV), "UV_CACHE_DIR": str(cache_folder() / "uv")}
+    # uv doesn't read pip's settings; a mirror that was set for pip is meant for both.
+    mirror = {"UV_DEFAULT_INDEX": os.environ["PIP_INDEX_URL"]} if os.environ.get("PIP_INDEX_URL") else {}
+    environment = mirror | certificate_variables() | clean_environment(**own)
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False)  # noqa: S603 - our own commands
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed; {cure}; then run: make install")

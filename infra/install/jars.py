@@ -51,7 +51,7 @@ def verify(folder: Path, expected: dict[str, str]) -> None:
     if wrong:
         raise ConfigError(
             f"{len(wrong)} of {len(expected)} jars are not the ones in infra/jars/jars.lock: {', '.join(wrong)}; "
-            "if ivy.xml was changed on purpose run: make lock; if not, the download or the cache was tampered with"
+            f"if ivy.xml was changed on purpose run: make lock; if not, delete {folder} and install again"
         )
 
 

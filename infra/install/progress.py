@@ -15,9 +15,12 @@ def say(line: str) -> None:
 def building(name: str, note: str) -> Iterator[None]:
     """Says that ``name`` is being built, and how long it took."""
     say(f"  … {name}" + (f" ({note})" if note else ""))
-    start = time.monotonic()
-    yield
-    say(f"  ✓ {name} built in {time.monotonic() - start:.1f} s")
+    start, outcome = time.monotonic(), "✗ {} failed after"
+    try:
+        yield
+        outcome = "✓ {} built in"
+    finally:
+        say(f"  {outcome.format(name)} {time.monotonic() - start:.1f} s")
 
 
 def waiting(name: str) -> None:
