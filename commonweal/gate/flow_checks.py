@@ -1,5 +1,6 @@
 """Checks on where rows and events went: the accounting, the joins, and what changed since the last release."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 
@@ -27,16 +28,14 @@ def accounting_checks(accounting: Accounting | None, since: Since) -> Iterator[C
     yield _equal("accounting_live", a.live == since.rows_after, a.live - since.rows_after)
 
 
-def coverage_checks(contract: Contract, coverage: Sequence[JoinCoverage] | None) -> Iterator[Check]:
-    """Each join of a product; a product of one dataset has none."""
-    joined = len({item.dataset for item in contract.inputs}) > 1
-    measured = coverage or ()
-    names = {item.name for item in contract.inputs}
-    is_given = coverage is not None and (len(measured) > 0 or not joined)
-    yield check("coverage_given", is_given, len(measured))
-    impossible = [join for join in measured if not _is_plausible(join) or join.input not in names]
+def coverage_checks(contract: Contract, coverage: Sequence[JoinCoverage]) -> Iterator[Check]:
+    """Each join that a product's contract declares, measured once."""
+    declared, measured = Counter(join.input for join in contract.coverage), Counter(join.input for join in coverage)
+    unmatched = (declared - measured) + (measured - declared)
+    yield none_of("coverage_given", unmatched.total())
+    impossible = [join for join in coverage if not _is_plausible(join)]
     yield none_of("coverage_plausible", len(impossible))
-    yield from (_coverage(contract, join) for join in measured if join not in impossible)
+    yield from (_coverage(contract, join) for join in coverage if join not in impossible)
 
 
 def change_checks(contract: Contract, since: Since) -> Iterator[Check]:
