@@ -23,7 +23,7 @@ STARTER = (
     ("can_create", "DAG Runs"),
     ("can_read", "Task Instances"),
 )
-"""What ``watch`` may do: look at DAGs and their runs, and start one."""
+"""What ``watch`` may do: look at DAGs and their runs, and start one, for which Airflow wants the right to edit the DAG too."""
 
 
 @providers_configuration_loaded

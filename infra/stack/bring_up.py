@@ -74,7 +74,7 @@ def bring_up(run_dir: Path, wanted_ports: Mapping[str, int], board: Board) -> Se
     for artefact in (install.minio, install.broker_jars, install.spark_jars):
         artefact()  # built before anything is on the screen
     layout = prepare(run_dir, wanted_ports)
-    _refuse_foreign_addresses(layout)
+    refuse_foreign_addresses(layout)
     with alone(layout.run_dir):
         start = Start(layout, board, fresh=not is_up(layout.run_dir))
         if supervision.is_running(layout.run_dir):
@@ -120,7 +120,7 @@ def apply_contracts(settings: Settings) -> None:
         importlib.import_module("commonweal.apply").apply(settings)
 
 
-def _refuse_foreign_addresses(layout: Layout) -> None:
+def refuse_foreign_addresses(layout: Layout) -> None:
     """The environment comes before ``stack.env``: with an address of another system in it, apply would change that system."""
     foreign = sorted(name for name, value in layout.addresses().items() if os.environ.get(name, value) != value)
     if foreign:

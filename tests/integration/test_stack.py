@@ -1,0 +1,152 @@
+"""The running stack: where its secrets are and aren't, who gets in, what it listens on."""
+
+import http.client
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+from infra.stack import bring_up, processes, status, supervision
+from infra.stack.layout import Layout
+from infra.stack.ports import kept_ports
+from infra.stack.services import registry
+
+DERIVED = ("secrets", "private", "tls/kafka.pem", "keys")
+
+
+@pytest.fixture(scope="module")
+def layout(stack: Any) -> Layout:
+    return Layout(stack.run_dir, kept_ports(stack.run_dir / "ports.json"))
+
+
+@pytest.fixture(scope="module")
+def values(layout: Layout) -> dict[str, str]:
+    found = {path.name: path.read_text().strip() for path in layout.secrets.iterdir()}
+    assert len(found) > 20
+    return found
+
+
+def members(run_dir: Path) -> list[psutil.Process]:
+    found = processes.leftovers(run_dir, [supervision.SUPERVISOR, *registry.MODULES])
+    assert len(found) >= len(status.rows(run_dir))
+    return found
+
+
+def test_every_service_runs_and_starting_again_is_no_work(stack: Any) -> None:
+    rows = status.rows(stack.run_dir)
+    assert {row.service for row in rows} >= {"postgres", "minio", "kafka", "spark", "airflow-scheduler", "supervisor"}
+    assert {row.state for row in rows} == {"running"}
+    before = {row.service: row.pid for row in rows}
+    assert bring_up.is_up(stack.run_dir)
+    assert {row.service: row.pid for row in status.rows(stack.run_dir)} == before
+
+
+def test_no_secret_is_in_a_file_beside_the_private_ones(layout: Layout, values: dict[str, str], tmp_path: Path) -> None:
+    patterns = tmp_path / "patterns"
+    patterns.touch(mode=0o600)
+    patterns.write_text("\n".join(values.values()))
+    command = ["grep", "--recursive", "--files-with-matches", "--fixed-strings", "--binary-files=binary", f"--file={patterns}"]
+    found = subprocess.run([*command, str(layout.run_dir)], capture_output=True, text=True, check=False).stdout.split("\n")
+    places = {str(Path(path).relative_to(layout.run_dir)) for path in found if path}
+    assert len([path for path in places if path.startswith("secrets/")]) == len(values), "the search itself works"
+    assert [path for path in places if not path.startswith(DERIVED)] == []
+
+
+def test_files_with_secrets_are_for_their_owner_only(layout: Layout) -> None:
+    for folder in (layout.secrets, layout.private, layout.run_dir / "keys"):
+        assert folder.stat().st_mode & 0o777 == 0o700, folder
+        assert not [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o777 != 0o600]
+    assert (layout.tls / "kafka.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_secret_is_in_an_argument_list(layout: Layout, values: dict[str, str]) -> None:
+    lists = [" ".join(process.cmdline()) for process in members(layout.run_dir)]
+    assert any("kafka.Kafka" in line for line in lists)
+    assert [line for line in lists if any(value in line for value in values.values())] == []
+
+
+def test_no_secret_is_in_what_a_spark_client_can_read(stack: Any, layout: Layout, values: dict[str, str]) -> None:
+    from pyspark.sql.connect.session import SparkSession
+
+    session = SparkSession.builder.remote(f"{stack.settings.spark_remote}/;token={values['spark-token']}").create()
+    try:
+        shown = str(session.conf.getAll) + str(session.sql("SET -v").collect()) + str(session.sql("SET").collect())
+    finally:
+        session.client.close()
+    assert f"127.0.0.1:{layout.ports['postgres']}" in shown, "the settings are what was read"
+    assert [name for name, value in values.items() if value in shown] == []
+
+
+def test_everything_listens_on_loopback_only(layout: Layout) -> None:
+    sockets = [socket for process in members(layout.run_dir) for socket in process.net_connections("inet")]
+    listening = {(socket.laddr.ip, socket.laddr.port) for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    assert {port for _, port in listening} >= set(layout.ports.values())
+    assert {ip for ip, _ in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_postgres_wants_a_password(layout: Layout) -> None:
+    address = {"host": "127.0.0.1", "port": layout.ports["postgres"], "user": "commonweal", "dbname": "commonweal"}
+    for password in ("", "wrong"):
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(**address, password=password, passfile=os.devnull)
+
+
+def test_kafka_wants_a_password_over_tls(stack: Any, values: dict[str, str]) -> None:
+    from kafka import KafkaConsumer
+    from kafka.errors import KafkaError
+
+    address = {"bootstrap_servers": stack.settings.kafka_bootstrap, "bootstrap_timeout_ms": 3000}
+    login = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512", "ssl_cafile": str(stack.settings.kafka_ca)}
+    right = {"sasl_plain_username": "admin", "sasl_plain_password": values["kafka-admin"]}
+    KafkaConsumer(**address, **login, **right).close()
+    for wrong in (login | right | {"sasl_plain_password": "wrong"}, {"security_protocol": "PLAINTEXT"}):
+        with pytest.raises(KafkaError):
+            KafkaConsumer(**address, **wrong)
+
+
+def test_spark_wants_its_token(stack: Any) -> None:
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.session import SparkSession
+
+    with pytest.raises(PySparkException, match=r"(?i)unauthenticated"):
+        SparkSession.builder.remote(f"{stack.settings.spark_remote}/;token=wrong").create().sql("SELECT 1").collect()
+
+
+RUNS = "/api/v2/dags/hotline.service_request/dagRuns"
+LOOK, CONNECTIONS = ("GET", "/api/v2/dags"), ("GET", "/api/v2/connections")
+DELETE, START = ("DELETE", f"{RUNS}/none"), ("POST", RUNS)
+MAY = {
+    "engineer": {LOOK: 200, CONNECTIONS: 200, DELETE: 404, START: 422},
+    "auditor": {LOOK: 200, CONNECTIONS: 403, DELETE: 403, START: 403},
+    "watch": {LOOK: 200, CONNECTIONS: 403, DELETE: 403, START: 422},
+}
+"""Status codes: 403 is refused; 404 and 422 are answers to somebody who may."""
+
+
+@pytest.mark.parametrize("account", MAY)
+def test_airflow_lets_each_account_do_its_own(layout: Layout, values: dict[str, str], account: str) -> None:
+    body = {"username": account, "password": values[f"airflow-{account}"]}
+    token = json.loads(_ask(layout, "POST", "/auth/token", body=body)[1])["access_token"]
+    for (method, path), expected in MAY[account].items():
+        assert _ask(layout, method, path, token=token, body={"unknown": 1})[0] == expected, (method, path)
+
+
+def test_airflow_lets_nobody_in_without_an_account(layout: Layout) -> None:
+    assert _ask(layout, "GET", "/api/v2/dags")[0] == 401
+    assert _ask(layout, "POST", "/auth/token", body={"username": "engineer", "password": "wrong"})[0] == 401
+
+
+def _ask(layout: Layout, method: str, path: str, *, token: str = "", body: dict[str, Any] | None = None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", layout.ports["airflow"], timeout=30)
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        connection.request(method, path, body=json.dumps(body) if body is not None else None, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
