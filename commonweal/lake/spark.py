@@ -1,6 +1,10 @@
 """The one room for Spark Connect sessions, and the few things that every step does with them."""
 
-from pyspark.sql import DataFrame, SparkSession
+from collections.abc import Mapping
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from commonweal.errors import TransientError
 from commonweal.lake.names import TableId
@@ -31,3 +35,13 @@ def at(spark: SparkSession, table: TableId, snapshot: int) -> DataFrame:
 def appended(spark: SparkSession, table: TableId, after: int, until: int) -> DataFrame:
     """The rows that the snapshots after ``after``, up to and with ``until``, appended."""
     return spark.read.option("start-snapshot-id", after).option("end-snapshot-id", until).table(table.sql)
+
+
+def below(offsets: Mapping[str, Mapping[str, int]]) -> Column:
+    """Landing rows below the given offsets, by topic and partition (as text)."""
+    ranges = [
+        (F.col("_kafka_topic") == topic) & (F.col("_kafka_partition") == int(partition)) & (F.col("_kafka_offset") < end)
+        for topic, partitions in offsets.items()
+        for partition, end in partitions.items()
+    ]
+    return reduce(lambda one, other: one | other, ranges, F.lit(False))

@@ -20,7 +20,7 @@ from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, MAIN, TableId, attempt_branch, landing_table, released_tables
-from commonweal.lake.spark import at
+from commonweal.lake.spark import at, below
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, ddl, history_schema, landing_schema
 from commonweal.settling import OUTCOME_FIELDS, settle_batches
@@ -135,7 +135,7 @@ def _touched_events(contract: Contract, events: "DataFrame", basis: Basis) -> "D
     """All events of the keys that new events touch, closed over (source, event id) and ``replaces``, both directions."""
     keys = list(contract.key_columns)
     narrow = events.select(*keys, "_source", "_event_id", "_replaces", "_kafka_topic", "_kafka_partition", "_kafka_offset")
-    touched = narrow.where(_is_new(basis)).select(*keys).distinct().persist()
+    touched = narrow.where(~below(basis.before.offsets if basis.before else {})).select(*keys).distinct().persist()
     found = touched.count()
     for _ in range(CLOSURE_ROUNDS):
         wider = _one_step_wider(narrow, touched, keys).persist()
@@ -148,21 +148,6 @@ def _touched_events(contract: Contract, events: "DataFrame", basis: Basis) -> "D
     raise ConflictError(
         f"{contract.id}: replacements chain over more than {CLOSURE_ROUNDS} keys; run: commonweal rebuild {contract.id}"
     )
-
-
-def _is_new(basis: Basis) -> "Column":
-    """Rows that the candidate before does not hold."""
-    from pyspark.sql import functions as F
-
-    before = basis.before.offsets if basis.before else {}
-    ranges = [
-        (F.col("_kafka_topic") == topic)
-        & (F.col("_kafka_partition") == int(partition))
-        & (F.col("_kafka_offset") >= before.get(topic, {}).get(partition, 0))
-        for topic, partitions in basis.offsets.items()
-        for partition in partitions
-    ]
-    return reduce(lambda one, other: one | other, ranges, F.lit(False))
 
 
 def _one_step_wider(narrow: "DataFrame", touched: "DataFrame", keys: list[str]) -> "DataFrame":

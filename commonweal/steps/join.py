@@ -111,7 +111,7 @@ def _is_same(before: Candidate, contract: Contract, chosen: Mapping[str, Release
 def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], branch: str) -> None:
     from pyspark.sql import functions as F
 
-    frames = {item.name: _released(ports, item, chosen[item.dataset]) for item in contract.inputs}
+    frames = {item.name: released_input(ports, item, chosen[item.dataset]) for item in contract.inputs}
     result = transform_module(contract).transform(**frames)
     wanted, found = current_schema(contract).names, result.columns
     if sorted(wanted) != sorted(found):
@@ -122,7 +122,7 @@ def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], bran
     result.select(*wanted).writeTo(branch).overwrite(F.lit(True))
 
 
-def _released(ports: Ports, item: Input, release: Release) -> "DataFrame":
+def released_input(ports: Ports, item: Input, release: Release) -> "DataFrame":
     """An input as people read it: the release's snapshot, live rows only, the contract's columns and periods."""
     contract = ports.contract(item.dataset)
     frame = at(ports.spark, released_table(contract, item.table), release.snapshots[item.table])

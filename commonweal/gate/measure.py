@@ -1,0 +1,148 @@
+"""What the gate counts for itself, on the candidate's fixed snapshots: the accounting from Kafka to here, and the joins' coverage.
+
+Each number is counted where it stands (offsets in PostgreSQL, landing rows, key counters), never carried over from the step that
+wrote it, so that the equations between them can fail.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, text
+
+from commonweal.contract.model import Contract
+from commonweal.database import database_errors
+from commonweal.gate.model import Accounting, JoinCoverage, Since
+from commonweal.lake.candidates import Candidate
+from commonweal.lake.names import landing_table, released_table
+from commonweal.lake.releases import Release
+from commonweal.lake.spark import at, below
+from commonweal.offsets import Offsets, count, from_json
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+BATCHES = text("select topic, end_offsets, gaps from landing_batch where dataset = :dataset")
+LOSSES = text("select topic, partition, start_offset, end_offset from accepted_loss where dataset = :dataset")
+DISMISSED = text("select topic, partition, record_offset from dismissal where dataset = :dataset")
+COUNTERS = ("_events", "_superseded", "_duplicates", "_conflicts", "_pending", "_withdrawn")
+
+
+def accounting(contract: Contract, candidate: Candidate, spark: "SparkSession", engine: Engine) -> Accounting:
+    """Where every offset went that the candidate holds, since the first one."""
+    ends = {topic: from_json(offsets) for topic, offsets in candidate.offsets.items()}
+    gaps, lost = _recorded(engine, contract.id, ends)
+    keys = _key_counts(current_at(contract, spark, candidate.snapshots["current"]))
+    landing = landing_at(contract, spark, candidate)
+    landed = {row["_accepted"]: row["count"] for row in landing.groupBy("_accepted").count().collect()}
+    standing = _rejections(landing, spark, engine, contract.id)
+    return Accounting(
+        offsets=sum(count({}, end) for end in ends.values()) - lost,
+        gaps=gaps,
+        landed=sum(landed.values()),
+        accepted=landed.get(True, 0),
+        rejected=landed.get(False, 0),
+        live=keys["live"],
+        superseded=keys["_superseded"],
+        duplicate=keys["_duplicates"],
+        conflict=keys["_conflicts"],
+        pending=keys["_pending"],
+        withdrawn=keys["_withdrawn"],
+        open=standing.get("open", 0),
+        repaired=standing.get("repaired", 0),
+        dismissed=standing.get("dismissed", 0),
+    )
+
+
+def since(contract: Contract, candidate: Candidate, before: Release | None, spark: "SparkSession", engine: Engine) -> Since:
+    """What happened since the last release; since the beginning when there is none."""
+    now = _key_counts(current_at(contract, spark, candidate.snapshots["current"]))
+    then = _key_counts(current_at(contract, spark, before.snapshots["current"])) if before else dict.fromkeys(now, 0)
+    landing = landing_at(contract, spark, candidate)
+    fresh = landing.where(~below(before.offsets)) if before else landing
+    standing = _rejections(fresh, spark, engine, contract.id, accepted=landing.where("_accepted"))
+    return Since(
+        rows_before=then["live"] if before else None,
+        rows_after=now["live"],
+        withdrawn=max(0, now["withdrawn_keys"] - then["withdrawn_keys"]),
+        rejected_open=standing.get("open", 0),
+        set_aside=max(0, now["_conflicts"] + now["_pending"] - then["_conflicts"] - then["_pending"]),
+        accepted=fresh.where("_accepted").count(),
+    )
+
+
+def coverage(contract: Contract, frames: "Mapping[str, DataFrame]") -> tuple[JoinCoverage, ...]:
+    """For each join that the contract declares: rows of the input, and those that found their partner."""
+    measured = []
+    for join in contract.coverage:
+        rows = frames[join.input].where(f"{join.column} is not null")
+        partners = frames[join.within].select(join.column).where(f"{join.column} is not null").distinct()
+        matched = rows.join(partners, [join.column], "left_semi").count()
+        measured.append(JoinCoverage(join.input, matched, rows.count()))
+    return tuple(measured)
+
+
+def current_at(contract: Contract, spark: "SparkSession", snapshot: int) -> "DataFrame":
+    """The current table at a snapshot, hidden rows and counters included."""
+    return at(spark, released_table(contract, "current"), snapshot)
+
+
+def landing_at(contract: Contract, spark: "SparkSession", candidate: Candidate) -> "DataFrame":
+    """The landing rows that the candidate was made from."""
+    if candidate.landing_snapshot is None:
+        raise ValueError(f"{contract.id} is a product: it has no landing table")
+    return at(spark, landing_table(contract), candidate.landing_snapshot)
+
+
+def dismissals(engine: Engine, dataset: str) -> int:
+    """How many rejections people dismissed."""
+    with database_errors(f"reading the dismissals of {dataset}"), engine.begin() as connection:
+        return len(connection.execute(DISMISSED, {"dataset": dataset}).all())
+
+
+def _recorded(engine: Engine, dataset: str, ends: Mapping[str, Offsets]) -> tuple[int, int]:
+    """Gaps and accepted losses below the candidate's offsets."""
+    with database_errors(f"reading the landing batches of {dataset}"), engine.begin() as connection:
+        batches = connection.execute(BATCHES, {"dataset": dataset}).all()
+        losses = connection.execute(LOSSES, {"dataset": dataset}).all()
+    held = [batch for batch in batches if _reaches(ends.get(batch.topic, {}), from_json(batch.end_offsets))]
+    gaps = sum(sum(from_json(batch.gaps).values()) for batch in held)
+    lost = sum(
+        loss.end_offset - loss.start_offset
+        for loss in losses
+        if ends.get(loss.topic, {}).get(loss.partition, 0) >= loss.end_offset
+    )
+    return gaps, lost
+
+
+def _reaches(ends: Mapping[int, int], batch_end: Mapping[int, int]) -> bool:
+    return all(ends.get(partition, 0) >= end for partition, end in batch_end.items())
+
+
+def _key_counts(current: "DataFrame") -> dict[str, int]:
+    from pyspark.sql import functions as F
+
+    sums = [F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in COUNTERS]
+    states = [
+        F.count_if(F.col("_state") == "live").alias("live"),
+        F.count_if(F.col("_state") == "withdrawn").alias("withdrawn_keys"),
+    ]
+    row = current.agg(*sums, *states).collect()[0]
+    return {name: int(value) for name, value in row.asDict().items()}
+
+
+def _rejections(
+    rows: "DataFrame", spark: "SparkSession", engine: Engine, dataset: str, *, accepted: "DataFrame | None" = None
+) -> dict[str, int]:
+    """Rejected rows by what became of them: dismissed by a person, answered by an accepted event of its (source, id), or open."""
+    from pyspark.sql import functions as F
+
+    rejected = rows.where("not _accepted").select("_kafka_topic", "_kafka_partition", "_kafka_offset", "_source", "_event_id")
+    answers = (rows.where("_accepted") if accepted is None else accepted).select("_source", "_event_id").distinct()
+    answered = rejected.join(answers.withColumn("repaired", F.lit(True)), ["_source", "_event_id"], "left")
+    with database_errors(f"reading the dismissals of {dataset}"), engine.begin() as connection:
+        places = [tuple(row) for row in connection.execute(DISMISSED, {"dataset": dataset})]
+    schema = "_kafka_topic string, _kafka_partition int, _kafka_offset long, dismissed boolean"
+    decided = spark.createDataFrame([(*place, True) for place in places], schema)
+    judged = answered.join(F.broadcast(decided), ["_kafka_topic", "_kafka_partition", "_kafka_offset"], "left")
+    fate = F.when(F.col("repaired"), "repaired").when(F.col("dismissed"), "dismissed").otherwise("open")
+    return {row["fate"]: row["count"] for row in judged.groupBy(fate.alias("fate")).count().collect()}
