@@ -55,7 +55,9 @@ def artefacts(_run_dir: Path) -> Iterator[Finding]:
             continue
         there = artefact.folder.is_dir()
         yield Finding(
-            f"artefact {artefact.name}", str(artefact.folder) if there else "not built", "" if there else "make install"
+            f"artefact {artefact.name}",
+            str(artefact.folder) if there else "not built",
+            "" if there else ".venv/bin/python -m infra.install",
         )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from commonweal.errors import ConfigError
 from infra.install import jars
@@ -41,6 +43,14 @@ def test_every_package_has_one_version_and_a_hash(name):
     for block in blocks:
         assert PACKAGE.match(block), block.splitlines()[0]
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), block.splitlines()[0]
+
+
+def test_the_lock_answers_the_requirements():
+    wanted = [Requirement(line) for line in read("requirements.in").splitlines() if line and not line.startswith("#")]
+    locked = dict(PACKAGE.findall(read("requirements.lock")))
+    assert wanted
+    for one in wanted:
+        assert one.specifier.contains(locked[canonicalize_name(one.name)]), one
 
 
 def test_uv_is_the_one_of_the_requirements():
