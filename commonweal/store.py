@@ -106,12 +106,13 @@ def store_errors(what: str) -> Iterator[None]:
     try:
         yield
     except S3Error as error:
-        raise _translated(error.code or "", what) from None
+        raise _translated(error, what) from None
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise TransientError(f"{what}: the object store is unreachable ({type(error).__name__}); it is tried again") from None
 
 
-def _translated(code: str, what: str) -> CommonwealError:
+def _translated(error: S3Error, what: str) -> CommonwealError:
+    code = error.code or "no code"
     if code in _DENIED:
         return AccessDeniedError(
             f"{what}: the object store denies it; policies follow the contracts, see: commonweal apply --plan"
@@ -120,4 +121,6 @@ def _translated(code: str, what: str) -> CommonwealError:
         return ConfigError(f"{what}: the object store refuses the login ({code}); check the user's secret file")
     if code in _MISSING:
         return ConfigError(f"{what}: the object store has none such ({code}); run: commonweal apply")
+    if error.response.status < 500:
+        return ConfigError(f"{what}: the object store refused the request ({code}); see its log")
     return TransientError(f"{what}: the object store failed ({code}); it is tried again")
