@@ -101,10 +101,10 @@ class _RowReader:
 
     def _accepted(self, place: Place, envelope: Envelope, reading: Reading) -> Row:
         values, sealed = reading.values, None
-        if self._personal and reading.own:
+        if self._personal:
             raw = {column: values[name] for name, column, _ in self._personal if name in values}
             values = self._pseudonymised(values)
-            sealed = self._sealer.seal(orjson.dumps(raw), place)
+            sealed = self._sealer.seal(orjson.dumps(raw), place) if raw else None
         content = digest(envelope, values)
         return Row(reading.occurred_at, values.get(self._sequence), content, (), sealed, True, values)
 

@@ -1,0 +1,1 @@
+"""The demo: an invented town, a real export, and the story that is told with them."""
