@@ -50,7 +50,9 @@ def test_refused(text, rule):
     assert caught.value.rule == rule
 
 
-@pytest.mark.parametrize("word", ["NO", "no", "yes", "on", "off", "12:30", "2024-01-01", "1.2.3", "True", "NULL", "v3.1.0", "é", "="])
+@pytest.mark.parametrize(
+    "word", ["NO", "no", "yes", "on", "off", "12:30", "2024-01-01", "1.2.3", "True", "NULL", "v3.1.0", "é", "="]
+)
 def test_a_word_is_a_text(word):
     assert read_yaml(f"a: {word}") == {"a": word}
 
