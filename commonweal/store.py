@@ -115,7 +115,7 @@ def _translated(error: S3Error, what: str) -> CommonwealError:
     code = error.code or "no code"
     if code in _DENIED:
         return AccessDeniedError(
-            f"{what}: the object store denies it; policies follow the contracts, see: commonweal apply --plan"
+            f"{what}: denied by the object store; policies follow the contracts, see: commonweal apply --plan"
         )
     if code in _WRONG_LOGIN:
         return ConfigError(f"{what}: the object store refuses the login ({code}); check the user's secret file")
