@@ -12,9 +12,10 @@ from pathlib import Path
 
 from commonweal.errors import CommonwealError
 from infra.stack import processes
+from infra.stack.accounts import drop_to
 from infra.stack.layout import Layout
 from infra.stack.ports import kept_ports
-from infra.stack.program import Launch, drop_to
+from infra.stack.program import Launch
 from infra.stack.services import registry
 
 PR_SET_PDEATHSIG = 1
@@ -25,7 +26,7 @@ def become(launch: Launch, layout: Layout, service: str) -> None:
     supervisor = os.getppid()
     environment = {**layout.environment(), **launch.environment, processes.MARK: processes.unit(layout.run_dir, service)}
     if launch.account:
-        drop_to(launch.account)
+        drop_to(launch.account, passing=launch.passing)
         environment["HOME"] = "/"
     # After the change of user, since that clears it.
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(launch.death_signal), 0, 0, 0)

@@ -79,7 +79,13 @@ class Layout:
             "COMMONWEAL_KEYS_DIR": str(self.run_dir / "keys"),
             "COMMONWEAL_KAFKA_CA": str(self.tls / "ca.pem"),
         }
-        python = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TZ": "UTC", "PATH": _path()}
+        python = {
+            "XDG_RUNTIME_DIR": str(self.private),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "TZ": "UTC",
+            "PATH": _path(),
+        }
         return {**kept, **folders, **self.addresses(), **python}
 
 

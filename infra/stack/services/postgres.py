@@ -12,8 +12,9 @@ from psycopg import sql
 
 from commonweal.errors import ConfigError
 from infra.install import postgres_bin
+from infra.stack.accounts import closed_folders, drop_to
 from infra.stack.layout import Layout
-from infra.stack.program import Launch, drop_to
+from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
 
 ACCOUNT = "pgserver"
@@ -39,7 +40,8 @@ def launch_postgres(layout: Layout) -> Launch:
     if not (data / "PG_VERSION").is_file():
         _create(layout, data, account)
     argv = (str(postgres_bin() / "postgres"), "-D", str(data), "-p", str(layout.ports["postgres"]))
-    return Launch(argv, account=account, death_signal=signal.SIGINT)  # fast shutdown: SIGTERM would wait for every client
+    # A fast shutdown: SIGTERM would wait for every client.
+    return Launch(argv, account=account, passing=_is_closed(layout), death_signal=signal.SIGINT)
 
 
 def connect(layout: Layout, database: str = "postgres") -> psycopg.Connection:
@@ -88,32 +90,34 @@ def _create(layout: Layout, data: Path, account: str | None) -> None:
     staged.mkdir(parents=True, mode=0o700)
     password = write_private(data.with_name("postgres.password"), layout.secret("postgres-commonweal"))
     if account:
-        _hand_over(layout, (staged, password), account)
-    _initdb(staged, password, account)
+        entry = pwd.getpwnam(account)
+        for path in (staged, password):
+            os.chown(path, entry.pw_uid, entry.pw_gid)
+    _initdb(layout, staged, password, account)
     password.unlink()
     with (staged / "postgresql.conf").open("a") as file:
         file.write(SETTINGS)
     staged.replace(data)
 
 
-def _initdb(data: Path, password: Path, account: str | None) -> None:
+def _initdb(layout: Layout, data: Path, password: Path, account: str | None) -> None:
     scram = ("--auth-local=scram-sha-256", "--auth-host=scram-sha-256", f"--pwfile={password}")
     argv = [str(postgres_bin() / "initdb"), "-D", str(data), "-U", "commonweal", "-E", "utf8", "--locale=C.UTF-8", *scram]
-    done = subprocess.run(argv, cwd="/", check=False, preexec_fn=(lambda: drop_to(account)) if account else None)  # noqa: S603, PLW1509
+    become = (lambda: drop_to(account, passing=_is_closed(layout))) if account else None
+    try:
+        done = subprocess.run(argv, cwd="/", check=False, preexec_fn=become)  # noqa: S603, PLW1509
+    except (OSError, subprocess.SubprocessError):
+        closed = ", ".join(map(str, closed_folders(layout.data("postgres").parent, postgres_bin())))
+        raise ConfigError(
+            f"started by root, PostgreSQL runs as user {account}, who may not pass through {closed}; "
+            "put checkout and run folder elsewhere (COMMONWEAL_RUN_DIR), or run: chmod o+x on these folders"
+        ) from None
     if done.returncode:
         raise ConfigError(f"PostgreSQL's data folder could not be made in {data}; initdb's output above says why")
 
 
-def _hand_over(layout: Layout, paths: tuple[Path, ...], account: str) -> None:
-    entry = pwd.getpwnam(account)
-    closed = [str(path) for path in (layout.run_dir, *layout.run_dir.parents) if not path.stat().st_mode & 0o001]
-    if closed:
-        raise ConfigError(
-            f"started by root, PostgreSQL runs as user {account}, who may not pass {', '.join(closed)}; "
-            "put the run folder elsewhere (COMMONWEAL_RUN_DIR), or run: chmod o+x on these folders"
-        )
-    for path in paths:
-        os.chown(path, entry.pw_uid, entry.pw_gid)
+def _is_closed(layout: Layout) -> bool:
+    return bool(closed_folders(layout.data("postgres").parent, postgres_bin()))
 
 
 def _account() -> str | None:
