@@ -93,12 +93,6 @@ def landing_at(contract: Contract, spark: "SparkSession", candidate: Candidate) 
     return at(spark, landing_table(contract), candidate.landing_snapshot)
 
 
-def dismissals(engine: Engine, dataset: str) -> int:
-    """How many rejections people dismissed."""
-    with database_errors(f"reading the dismissals of {dataset}"), engine.begin() as connection:
-        return len(connection.execute(DISMISSED, {"dataset": dataset}).all())
-
-
 def _recorded(engine: Engine, dataset: str, ends: Mapping[str, Offsets]) -> tuple[int, int]:
     """Gaps and accepted losses below the candidate's offsets."""
     with database_errors(f"reading the landing batches of {dataset}"), engine.begin() as connection:

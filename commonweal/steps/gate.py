@@ -1,11 +1,11 @@
-"""The gate: audits the candidate's fixed snapshots, decides, and records the verdict. A refusal is final until something changes."""
+"""The gate: audits the candidate's fixed snapshots and records the verdict. A refusal is final until something changes."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import Connection, text
@@ -15,11 +15,11 @@ from commonweal.contract.model import Contract, TableName
 from commonweal.database import database_errors
 from commonweal.errors import GateClosedError
 from commonweal.gate.audit import audit
-from commonweal.gate.measure import accounting, coverage, dismissals, since
+from commonweal.gate.measure import accounting, coverage, since
 from commonweal.gate.model import Accounting, JoinCoverage, PastRun, Report, RuleResult, Since
 from commonweal.gate.report import render_html, render_json
 from commonweal.gate.verdict import verdict
-from commonweal.lake.candidates import Candidate, read_candidate
+from commonweal.lake.candidates import Candidate
 from commonweal.lake.commit import Change, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import attempt_branch, released_tables
@@ -42,10 +42,10 @@ PAST = text("""
 select made_at, passed, report from gate_result where dataset = :dataset order by made_at desc limit :most
 """)
 RECORD = text("""
-insert into gate_result (id, dataset, candidate_number, passed, snapshots, suite_digest, contract_digest, code_version, dismissals,
-                         report_key, report)
-values (:id, :dataset, :number, :passed, cast(:snapshots as jsonb), :suite_digest, :contract_digest, :code_version, :dismissals,
-        :report_key, cast(:report as jsonb))
+insert into gate_result (id, dataset, candidate_number, passed, snapshots, suite_digest, contract_digest, code_version,
+                         dismissals, report_key, report)
+values (:id, :dataset, :number, :passed, cast(:snapshots as jsonb), :suite_digest, :contract_digest, :code_version,
+        :dismissals, :report_key, cast(:report as jsonb))
 """)
 
 
@@ -73,14 +73,13 @@ def gate(contract: Contract, ports: Ports, lease: Lease) -> dict[str, int]:
     state = read_state(ports.engine, contract)
     if state.candidate is None or is_gated(contract, state):
         return {"candidate": 0}
-    report = audited(contract, ports, state.candidate, attempt=attempt_branch(lease.epoch))
-    decided = dismissals(ports.engine, contract.id)
-    key = _store(ports, contract, report)
-    commit(ports.engine, ports.lake, _change(contract, ports, lease, state.candidate, report, key, decided))
-    if not report.verdict.passed:
-        raise GateClosedError(_refusal(contract, report, key))
-    log.info("passed", dataset=contract.id, candidate=state.candidate.number, checks=len(report.verdict.checks))
-    return {"candidate": state.candidate.number, "checks": len(report.verdict.checks)}
+    audit_of = audited(contract, ports, state.candidate, attempt=attempt_branch(lease.epoch))
+    verdict_row = _row(ports, audit_of, _store(ports, contract, audit_of), state.dismissals)
+    commit(ports.engine, ports.lake, _change(contract, lease, audit_of, verdict_row))
+    if not audit_of.verdict.passed:
+        raise GateClosedError(_refusal(contract, audit_of, str(verdict_row["report_key"])))
+    log.info("passed", dataset=contract.id, candidate=state.candidate.number, checks=len(audit_of.verdict.checks))
+    return {"candidate": state.candidate.number, "checks": len(audit_of.verdict.checks)}
 
 
 def audited(contract: Contract, ports: Ports, candidate: Candidate, *, attempt: str) -> Report:
@@ -182,38 +181,41 @@ def _store(ports: Ports, contract: Contract, report: Report) -> str:
     return key
 
 
-def _change(  # noqa: PLR0913 - all that one verdict is about
-    contract: Contract, ports: Ports, lease: Lease, candidate: Candidate, report: Report, key: str, decided: int
-) -> Change:
-    passed = report.verdict.passed
-    told = {
-        "dataset": contract.id,
-        "candidate": candidate.number,
-        "snapshots": {name: str(snapshot) for name, snapshot in candidate.snapshots.items()},
-        "report": f"{key}.html",
-        "checks": len(report.verdict.checks),
-        "refused_by": [check.id for check in report.verdict.refusals],
-    }
-    row = {
+def _row(ports: Ports, report: Report, key: str, decided: int) -> dict[str, Any]:
+    """The verdict as it is stored."""
+    return {
         "id": report.run_id,
-        "dataset": contract.id,
-        "number": candidate.number,
-        "passed": passed,
-        "snapshots": json.dumps(candidate.snapshots),
+        "dataset": report.dataset,
+        "number": report.attempt,
+        "passed": report.verdict.passed,
+        "snapshots": json.dumps(report.snapshots),
         "suite_digest": report.suite_digest,
-        "contract_digest": contract.digest,
+        "contract_digest": report.contract_digest,
         "code_version": ports.code_version,
         "dismissals": decided,
         "report_key": key,
         "report": render_json(report),
     }
+
+
+def _change(contract: Contract, lease: Lease, report: Report, row: dict[str, Any]) -> Change:
+    """No ref moves: the verdict, its evidence, and for a refusal what subscribers are told."""
+    told = {
+        "dataset": contract.id,
+        "candidate": report.attempt,
+        "snapshots": {name: str(snapshot) for name, snapshot in report.snapshots.items()},
+        "report": f"{row['report_key']}.html",
+        "checks": len(report.verdict.checks),
+        "refused_by": [check.id for check in report.verdict.refusals],
+    }
+    action = "passed" if report.verdict.passed else "refused"
     details = {"attempt": report.run_id, **told, "suite_digest": report.suite_digest, "contract_digest": contract.digest}
-    entry = evidence.Entry(PROGRAM, "passed" if passed else "refused", contract.id, details)
-    refused = None if passed else Announcement("refused", told)
+    entry = evidence.Entry(PROGRAM, action, contract.id, details)
+    refused = None if report.verdict.passed else Announcement("refused", told)
     return Change(report.run_id, "gate", lease, (), partial(_write, row), entry, refused)
 
 
-def _write(row: dict[str, object], connection: Connection) -> None:
+def _write(row: dict[str, Any], connection: Connection) -> None:
     connection.execute(RECORD, row)
 
 

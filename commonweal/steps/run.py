@@ -9,13 +9,12 @@ from commonweal.attempts import new_attempt, recorded
 from commonweal.contract.model import Contract
 from commonweal.errors import ConfigError, TransientError
 from commonweal.lake import lease as leases
-from commonweal.lake.lease import Lease
 from commonweal.ports import Ports, open_ports
 from commonweal.render.dag import PRODUCT_STEPS, SOURCE_STEPS
 from commonweal.settings import Settings
 from commonweal.work import basis_of, read_state
 
-StepFunction = Callable[[Contract, Ports, Lease], dict[str, int]]
+StepFunction = Callable[..., dict[str, int]]
 
 
 def run_step(step: str, dataset: str, settings: Settings, *, run_id: str = "by-hand") -> dict[str, int | str]:
@@ -31,8 +30,8 @@ def run_step(step: str, dataset: str, settings: Settings, *, run_id: str = "by-h
     return run_with(ports, step, dataset, run_id=run_id)
 
 
-def run_with(ports: Ports, step: str, dataset: str, *, run_id: str = "by-hand") -> dict[str, int | str]:
-    """Like ``run_step``, with connections that are open already."""
+def run_with(ports: Ports, step: str, dataset: str, *, run_id: str = "by-hand", rebuild: bool = False) -> dict[str, int | str]:
+    """Like ``run_step``, with connections that are open already; ``rebuild`` is for clean and join."""
     contract = ports.contract(dataset)
     function = _function(contract, step)
     attempt = new_attempt(run_id, dataset, step)
@@ -42,7 +41,7 @@ def run_with(ports: Ports, step: str, dataset: str, *, run_id: str = "by-hand") 
         recorded(ports.engine, attempt, _basis(contract, ports, step)),
         _outside_errors(f"{step} of {dataset}"),
     ):
-        attempt.result = function(contract, ports, lease)
+        attempt.result = function(contract, ports, lease, rebuild=True) if rebuild else function(contract, ports, lease)
     return {"outcome": attempt.outcome, "seconds": round(time.monotonic() - began), **attempt.result}
 
 
