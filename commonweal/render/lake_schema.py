@@ -14,9 +14,9 @@ _DDL = {pa.string(): "STRING", pa.int64(): "BIGINT", pa.int32(): "INT", pa.bool_
 
 LANDING_COLUMNS: dict[str, pa.DataType] = {
     "_kafka_topic": pa.string(), "_kafka_partition": pa.int32(), "_kafka_offset": pa.int64(), "_appended_at": INSTANT,
-    "_source": pa.string(), "_event_id": pa.string(), "_event_type": pa.string(), "_replaces": pa.string(), "_recorded_at": INSTANT,
-    "_occurred_at": INSTANT, "_sequence": pa.int64(), "_digest": pa.string(), "_contract_version": pa.string(),
-    "_accepted": pa.bool_(), "_reasons": pa.list_(pa.string()), "_sealed": pa.binary(),
+    "_source": pa.string(), "_event_id": pa.string(), "_event_type": pa.string(), "_replaces": pa.string(),
+    "_recorded_at": INSTANT, "_occurred_at": INSTANT, "_sequence": pa.int64(), "_digest": pa.string(),
+    "_contract_version": pa.string(), "_accepted": pa.bool_(), "_reasons": pa.list_(pa.string()), "_sealed": pa.binary(),
 }  # fmt: skip
 CURRENT_COLUMNS: dict[str, pa.DataType] = {
     "_state": pa.string(), "_valid_from": INSTANT, "_recorded_at": INSTANT, "_source": pa.string(), "_event_id": pa.string(),
