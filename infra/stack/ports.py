@@ -22,7 +22,7 @@ def choose_ports(path: Path, wanted: Mapping[str, int]) -> dict[str, int]:
     unknown = sorted(set(wanted) - set(NAMES))
     if unknown:
         raise ConfigError(f"--port: no service is called {', '.join(unknown)}; choose from {', '.join(NAMES)}")
-    ports = kept_ports(path) | dict(wanted)
+    ports = {name: port for name, port in kept_ports(path).items() if name in NAMES} | dict(wanted)
     for name in NAMES:
         if name not in ports:
             ports[name] = _free_port(set(ports.values()))

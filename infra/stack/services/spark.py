@@ -1,6 +1,7 @@
 """Spark: one warm Connect server with a token. No secret is in its configuration, where every client could read it."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def launch_spark(layout: Layout) -> Launch:
     """The Connect server, on the wheel's Java directly: ``spark-submit`` insists on a module that this Java lacks."""
     folder = layout.config / "spark"
     folder.mkdir(parents=True, exist_ok=True)
-    layout.data("spark").mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(layout.data("spark"), ignore_errors=True)  # scratch only, and a killed server leaves its own behind
+    layout.data("spark").mkdir(parents=True)
     settings = "".join(f"{name} {value}\n" for name, value in configuration(layout).items())
     (folder / "spark-defaults.conf").write_text(settings)
     (folder / "log4j2.properties").write_text(LOGGING)
