@@ -32,7 +32,7 @@ def verify(
     broken = first_break(links)
     if broken:
         raise ContractError(
-            f"the evidence log breaks at entry {broken} of {len(links)}: it was changed, or entries were removed or put in between"
+            f"the evidence log breaks at entry {broken} of {len(links)}: entries were changed, removed or put in between"
         )
     if head and head not in {link.hash.hex() for link in links}:
         raise ContractError(

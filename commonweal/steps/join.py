@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,14 +13,14 @@ import structlog
 from sqlalchemy import Connection
 
 from commonweal import evidence
-from commonweal.contract.model import Contract, Input
+from commonweal.contract.model import Contract, Input, Suppression
 from commonweal.errors import ConflictError, ContractError
 from commonweal.lake.candidates import Candidate, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, attempt_branch, released_table, released_tables
-from commonweal.lake.releases import Release, list_releases
+from commonweal.lake.releases import Release, current_release, list_releases
 from commonweal.lake.spark import at
 from commonweal.lineage import agreeing, transitive
 from commonweal.ports import Ports
@@ -113,6 +114,8 @@ def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], bran
 
     frames = {item.name: released_input(ports, item, chosen[item.dataset]) for item in contract.inputs}
     result = transform_module(contract).transform(**frames)
+    if contract.suppression:
+        result = _suppressed(contract, ports, contract.suppression, result)
     wanted, found = current_schema(contract).names, result.columns
     if sorted(wanted) != sorted(found):
         missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
@@ -120,6 +123,18 @@ def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], bran
             f"{contract.id}: transform gives other columns than the contract: missing {missing}, not asked for {extra}"
         )
     result.select(*wanted).writeTo(branch).overwrite(F.lit(True))
+
+
+def _suppressed(contract: Contract, ports: Ports, rules: Suppression, result: "DataFrame") -> "DataFrame":
+    """The cells that may be published; what an earlier release showed or hid stays so."""
+    from commonweal.suppression import suppress
+
+    before = current_release(ports.engine, contract.id)
+    table = released_table(contract, "current")
+    published = at(ports.spark, table, before.snapshots["current"]).toArrow() if before else None
+    today = datetime.now(UTC).date()
+    visible = suppress(result.toArrow(), rules, published=published, closed_through=today)
+    return ports.spark.createDataFrame(visible.select(current_schema(contract).names).cast(current_schema(contract)))
 
 
 def released_input(ports: Ports, item: Input, release: Release) -> "DataFrame":
