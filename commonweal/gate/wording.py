@@ -1,5 +1,6 @@
 """What the gate says, from the files under ``translations``: one per language, the same keys and placeholders in each."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -17,20 +18,27 @@ def translations(language: str) -> dict[str, dict[str, str]]:
     return tomllib.loads(file.read_text("utf-8"))
 
 
-def worded(check: str, part: str, **values: Text | str | int) -> Text:
+def worded(entry: str, part: str, **values: Text | str | int) -> Text:
     """One text with its values filled in, in both languages.
 
     Args:
-        check: The entry.
-        part: ``sentence`` or ``cure``.
+        entry: A check, or ``page``.
+        part: ``sentence`` or ``cure`` of a check; any key of the page.
         values: What stands for the placeholders; a ``Text`` gives each language its own.
     """
-    filled = {language: translations(language)[check][part].format(**_in(language, values)) for language in LANGUAGES}
+    filled = {language: translations(language)[entry][part].format(**_in(language, values)) for language in LANGUAGES}
     return Text(**filled)
+
+
+def worded_page(key: str, **values: Text | str | int) -> Text:
+    """One text of the report's page."""
+    return worded("page", key, **values)
 
 
 def percent(share: float) -> str:
     """A share as people read it; a small one never reads as none, one below the whole never as all."""
+    if not math.isfinite(share):
+        return "–"
     if 0 < share < 0.0001:
         return "<0.01 %"
     if 0.9999 < share < 1:
