@@ -4,9 +4,6 @@ A department of its own is applied for these tests, so that no record reaches a 
 granting ``dept-*`` a prefix in ``commonweal.render.access``, and the matrix turns red.
 """
 
-import shutil
-from collections.abc import Iterator
-
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import (
@@ -30,7 +27,6 @@ from kafka.errors import (
 )
 
 from commonweal import bus
-from commonweal.apply import apply
 from commonweal.contract.loader import load_contracts, load_departments
 from commonweal.errors import AccessDeniedError, ConfigError
 from commonweal.render.access import RELEASES_TOPIC, kafka_principals
@@ -39,27 +35,12 @@ from commonweal.settings import Settings
 GUEST = "access_guest"
 TOPIC = f"{GUEST}.service_request.v1"
 REPAIR_TOPIC = f"commonweal.repair.{TOPIC}"
-SYSTEMS = ("postgres", "minio", "kafka")
 
 
 @pytest.fixture(scope="module")
-def settings(stack, tmp_path_factory) -> Iterator[Settings]:
-    """Settings whose contracts have one department and one dataset more, applied; taken back at the end."""
-    folder = tmp_path_factory.mktemp("access") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    with (folder / "_departments.yaml").open("a") as register:
-        register.write(f"  - {{id: {GUEST}, title: {{en: Guest, zh: 来宾}}, role: department}}\n")
-    contract = (folder / "hotline" / "service_request.yaml").read_text()
-    (folder / GUEST).mkdir()
-    (folder / GUEST / "service_request.yaml").write_text(contract.replace("hotline", GUEST))
-    guest = stack.settings.model_copy(update={"schemas_dir": folder})
-    apply(guest, only=SYSTEMS)
-    yield guest
-    with bus.admin(stack.settings, "admin") as admin:
-        admin.delete_topics([TOPIC, REPAIR_TOPIC])
-    apply(stack.settings, only=SYSTEMS)
-    for name in (f"kafka-dept-{GUEST}", f"postgres-dept_{GUEST}"):
-        (stack.settings.secrets_dir / name).unlink()
+def settings(guest) -> Settings:
+    """With the contracts of the guest department (see ``conftest.py``)."""
+    return guest
 
 
 def topics(settings: Settings) -> list[str]:
