@@ -65,6 +65,8 @@ def parse(patch: str) -> dict[str, list[Hunk]]:
             name = line[4:].split("\t")[0].strip()
         elif match := HUNK.match(line):
             files.setdefault(name, []).append(_hunk(match, lines, name))
+        elif line[:1] in {" ", "-", "+"} and not line.startswith("--- "):
+            raise ConfigError(f"the patch for {name or 'an unnamed file'} has a change outside its hunks; it was edited by hand")
     return files
 
 

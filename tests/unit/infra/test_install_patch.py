@@ -65,8 +65,16 @@ def test_all_files_or_none(folder):
 
 @pytest.mark.parametrize(
     "patch",
-    ["", "@@ -1 +1 @@\n-a\n+b\n", PATCH.replace("-1,3 +1,3", "-1,4 +1,3"), PATCH[:-6], PATCH.replace(" three", "three")],
-    ids=["empty", "no file", "wrong length", "cut", "no mark"],
+    [
+        "",
+        "@@ -1 +1 @@\n-a\n+b\n",
+        PATCH.replace("-1,3 +1,3", "-1,4 +1,3"),
+        PATCH.replace("-1,3 +1,3", "-1,2 +1,3"),
+        PATCH[:-6],
+        PATCH.replace(" three", "three"),
+        PATCH + "+seven\n",
+    ],
+    ids=["empty", "no file", "too short", "too long", "cut", "no mark", "after the hunk"],
 )
 def test_refuses_a_malformed_patch(folder, patch):
     with pytest.raises(ConfigError):
