@@ -85,11 +85,13 @@ def _validate(frame: "DataFrame", rules: Sequence[Rule]) -> Sequence[Any]:
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     name = uuid4().hex
-    planned = gx.ExpectationSuite(name=name)
-    for rule in rules:
-        planned.add_expectation_configuration(
-            ExpectationConfiguration(type=rule.expectation, kwargs=dict(rule.kwargs), meta={"rule": rule.id})
-        )
+    # Given whole: adding one by one, a rule would replace another of the same type on the same column.
+    planned = gx.ExpectationSuite(
+        name=name,
+        expectations=[
+            ExpectationConfiguration(type=rule.expectation, kwargs=dict(rule.kwargs), meta={"rule": rule.id}) for rule in rules
+        ],
+    )
     asset = context.data_sources.add_spark(name).add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe(name).get_batch(batch_parameters={"dataframe": frame})
     results: Sequence[Any] = batch.validate(planned, result_format=COUNTS_ONLY).results
