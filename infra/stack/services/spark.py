@@ -9,6 +9,7 @@ from infra.install import java, spark_jars
 from infra.stack.layout import REGION, Layout
 from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
+from infra.stack.services import spark_probe
 from infra.stack.services.kafka import jaas_section
 
 HEAP_MEGABYTES = 2048
@@ -69,20 +70,7 @@ def configuration(layout: Layout) -> dict[str, str]:
 
 def is_ready(layout: Layout) -> bool:
     """Whether the server answers a query of a client with the token; the first one also warms it up."""
-    from pyspark.errors import PySparkException
-    from pyspark.sql.connect.client.retries import DefaultPolicy
-    from pyspark.sql.connect.session import SparkSession
-
-    remote = f"{layout.addresses()['COMMONWEAL_SPARK_REMOTE']}/;token={layout.secret('spark-token')}"
-    try:
-        session = SparkSession.builder.remote(remote).create()
-        session.client.set_retry_policies([DefaultPolicy(max_retries=1)])
-        try:
-            return bool(session.sql("SELECT 1").collect()[0][0] == 1)
-        finally:
-            session.client.close()
-    except PySparkException:
-        return False
+    return spark_probe.answers(layout.ports["spark"], layout.secret("spark-token"))
 
 
 def _catalog(layout: Layout) -> dict[str, str]:
