@@ -17,7 +17,9 @@ from commonweal.evidence import digest
 from commonweal.lake.candidates import Candidate, read_candidate
 from commonweal.lake.releases import Release, current_release, hold_of
 from commonweal.offsets import Offsets, count, from_json
+from commonweal.ports import code_version
 from commonweal.render.suite import suite
+from commonweal.settings import ROOT
 
 STATE = text("""
 select
@@ -47,6 +49,7 @@ class State:
         losses: How many losses of Kafka people accepted.
         finished: How many attempts ended, whatever their outcome.
         last: The columns of the attempt that ended last, or None.
+        code_version: Commit of the code that asks.
     """
 
     landed: dict[str, Offsets]
@@ -59,6 +62,7 @@ class State:
     losses: int
     finished: int
     last: Mapping[str, Any] | None
+    code_version: str
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ def read_state(engine: Engine, contract: Contract) -> State:
         losses=row.losses,
         finished=row.finished,
         last=dict(last) if last else None,
+        code_version=code_version(ROOT),
     )
 
 
@@ -134,7 +139,7 @@ def basis_of(contract: Contract, state: State, ends: Mapping[str, Offsets], code
         "people": [state.dismissals, state.losses],
         "contract": contract.digest,
         "suite": suite(contract).digest,
-        "code": code,
+        "code": [code, state.code_version],
     }
     return digest(seen)
 
@@ -180,11 +185,12 @@ def _release_reasons(contract: Contract, state: State) -> list[str]:
 
 
 def is_gated(contract: Contract, state: State) -> bool:
-    """Whether the newest candidate has a verdict that still holds: same suite, same decisions of people."""
+    """Whether the newest candidate has a verdict that still holds; a refusal holds until code or people's decisions change."""
     gate, candidate = state.gate, state.candidate
     if gate is None or candidate is None or gate["candidate_number"] != candidate.number:
         return False
-    return bool(gate["suite_digest"] == suite(contract).digest and (gate["passed"] or gate["dismissals"] == state.dismissals))
+    is_same = gate["dismissals"] == state.dismissals and gate["code_version"] == state.code_version
+    return bool(gate["suite_digest"] == suite(contract).digest and (gate["passed"] or is_same))
 
 
 def _blocked(state: State, contract: Contract, ends: Mapping[str, Offsets], code: str) -> str | None:
