@@ -29,6 +29,7 @@ from kafka.errors import (
 from commonweal import bus
 from commonweal.contract.loader import load_contracts, load_departments
 from commonweal.errors import AccessDeniedError, ConfigError
+from commonweal.lake.spark import session
 from commonweal.render.access import RELEASES_TOPIC, kafka_principals
 from commonweal.settings import Settings
 
@@ -208,3 +209,13 @@ def test_a_wrong_password_says_so(settings, tmp_path):
     stranger = settings.model_copy(update={"secrets_dir": tmp_path})
     with pytest.raises(ConfigError, match="refuses principal watch: its password"), bus.admin(stranger, "watch"):
         pass
+
+
+def test_spark_reads_by_a_login_of_its_own_and_no_secret_is_in_its_options(settings):
+    with bus.producer(settings, f"dept-{GUEST}") as producer:
+        producer.send(TOPIC, b"{}").get(timeout=20)
+    options = bus.spark_options(settings)
+    secrets = {path.read_text().strip() for path in settings.secrets_dir.glob("kafka-*")}
+    assert secrets.isdisjoint(options.values())
+    reader = session(settings).read.format("kafka").options(**options)
+    assert reader.option("subscribe", TOPIC).option("startingOffsets", "earliest").load().select("value").collect()
