@@ -26,12 +26,10 @@ def trend_svg(runs: Sequence[PastRun], *, width: int) -> str:
     import vl_convert
 
     data = alt.InlineData(values=[_point(number, run) for number, run in enumerate(runs)])
-    x = alt.X("run:O", axis=_dates(runs, width))
+    x = alt.X("run:O", axis=_dates(runs, width), title=None)
     chart = alt.vconcat(_rows(data, x, width), _shares(data, x, width), spacing=14).configure_view(stroke=None)
-    chart = chart.configure_axis(
-        labelColor=INK, gridColor=GRID, domainColor=GRID, tickColor=GRID, labelFont=FONT, labelFontSize=11, title=None
-    )
-    svg = vl_convert.vegalite_to_svg(chart.configure(background="transparent", padding=2).to_dict())
+    chart = chart.configure_axis(labelColor=INK, gridColor=GRID, domainColor=GRID, labelFont=FONT, labelFontSize=11)
+    svg = vl_convert.vegalite_to_svg(chart.to_dict() | {"background": "transparent", "padding": 2})
     return NAMESPACE.sub("", svg)
 
 
@@ -42,8 +40,8 @@ def _point(number: int, run: PastRun) -> dict[str, Any]:
 def _dates(runs: Sequence[PastRun], width: int) -> Any:  # noqa: ANN401 - Altair's own types change with its version
     import altair as alt
 
-    # Room for one date each 60 pixels; the newest run always has its own.
-    step = max(1, -(-len(runs) * 60 // width))
+    # Room for one date each 80 pixels; the newest run always has its own.
+    step = max(1, -(-len(runs) * 80 // width))
     shown = [number for number in range(len(runs)) if (len(runs) - 1 - number) % step == 0]
     labels = {number: f"{runs[number].at:%m-%d %H:%M}" for number in shown}
     names = " : ".join(f"datum.value == {number} ? '{label}'" for number, label in labels.items())
@@ -53,7 +51,12 @@ def _dates(runs: Sequence[PastRun], width: int) -> Any:  # noqa: ANN401 - Altair
 def _rows(data: Any, x: Any, width: int) -> Any:  # noqa: ANN401 - see above
     import altair as alt
 
-    y = alt.Y("rows:Q", axis=alt.Axis(format="~s", tickCount=4, ticks=False, domain=False), scale=alt.Scale(zero=True, nice=True))
+    y = alt.Y(
+        "rows:Q",
+        axis=alt.Axis(format="~s", tickCount=4, ticks=False, domain=False),
+        scale=alt.Scale(zero=True, nice=True),
+        title=None,
+    )
     base = alt.Chart(data, width=width - 60, height=120).encode(x=x.copy(), y=y)
     shape = alt.condition("datum.passed", alt.value("circle"), alt.value("cross"))
     color = alt.condition("datum.passed", alt.value(PASSED), alt.value(REFUSED))
@@ -68,7 +71,7 @@ def _shares(data: Any, x: Any, width: int) -> Any:  # noqa: ANN401 - see above
     base = alt.Chart(data, width=width - 60, height=80)
 
     def series(field: str, color: str, dash: list[int]) -> Any:  # noqa: ANN401 - see above
-        encoded = base.encode(x=x.copy(), y=alt.Y(f"{field}:Q", axis=axis, scale=alt.Scale(zero=True, nice=True)))
+        encoded = base.encode(x=x.copy(), y=alt.Y(f"{field}:Q", axis=axis, scale=alt.Scale(zero=True, nice=True), title=None))
         return encoded.mark_line(color=color, strokeWidth=2, strokeDash=dash) + encoded.mark_point(
             filled=True, size=30, color=color, opacity=1
         )

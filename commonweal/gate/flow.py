@@ -72,19 +72,30 @@ def rows(accounting: Accounting) -> tuple[Row, ...]:
     return tuple(Row(whole, tuple(_segments(accounting, parts))) for whole, parts in divided)
 
 
+def zoom(accounting: Accounting) -> Row | None:
+    """All that is not live, over the whole width; None when there is nothing, or when it is well seen as it is."""
+    fates = rows(accounting)[-1].segments
+    others = tuple(segment for segment in fates if segment.name != "live")
+    if not others or len(others) == len(fates) or others[0].x < WIDTH / 2:
+        return None
+    return Row("zoom", tuple(_spread([(segment.name, segment.count) for segment in others])))
+
+
 def _segments(accounting: Accounting, names: Sequence[str]) -> Iterator[Segment]:
     shown = [(name, count) for name in names if (count := _shown(accounting, name)) > 0]
-    total = sum(count for _, count in shown)
-    widths = _widths([count for _, count in shown], total)
+    yield from _spread([(name.split("_")[0], count) for name, count in shown])
+
+
+def _spread(parts: Sequence[tuple[str, int]]) -> Iterator[Segment]:
     at = 0.0
-    for (name, count), width in zip(shown, widths, strict=True):
-        yield Segment(name.split("_")[0], count, round(at, 2), round(width, 2))
+    for (name, count), width in zip(parts, _widths([count for _, count in parts]), strict=True):
+        yield Segment(name, count, round(at, 2), round(width, 2))
         at += width
 
 
-def _widths(counts: Sequence[int], total: int) -> list[float]:
+def _widths(counts: Sequence[int]) -> list[float]:
     """Lengths in proportion, but for the thinnest, which get the least at the cost of the longest."""
-    widths = [max(LEAST, WIDTH * count / total) for count in counts]
+    widths = [max(LEAST, WIDTH * count / sum(counts)) for count in counts]
     if widths:
         longest = widths.index(max(widths))
         widths[longest] -= sum(widths) - WIDTH

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from commonweal.contract.model import Text
 from commonweal.gate.chart import trend_svg
-from commonweal.gate.flow import LINES, differences, rows
+from commonweal.gate.flow import LINES, differences, rows, zoom
 from commonweal.gate.model import Accounting, Check, Report, RuleResult
 from commonweal.gate.wording import percent, worded_page
 
@@ -33,8 +33,10 @@ def render_html(report: Report, lang: str = "en") -> str:
         "refusing": [check for check in checks if check.severity == "fail"],
         "run_checks": [check for check in checks if not check.id.startswith("rule:")],
         "results": sorted(report.results, key=_urgency),
+        "broken": {f"rule:{result.rule.id}": result for result in report.results if not result.success},
         "kept": sum(standing(result) == "kept" for result in report.results),
         "flow": rows(report.accounting) if report.accounting else (),
+        "zoom": zoom(report.accounting) if report.accounting else None,
         "accounts": list(_account_lines(report.accounting)) if report.accounting else [],
         "charts": _charts(report),
     }
@@ -78,6 +80,14 @@ def _urgency(result: RuleResult) -> int:
     return ("not_run", "broken_fail", "broken_warn", "kept").index(standing(result))
 
 
+def _by_cure(checks: Iterable[Check]) -> list[tuple[Text, list[Check]]]:
+    """What one thing cures stands together."""
+    groups: dict[tuple[str, str], list[Check]] = {}
+    for check in checks:
+        groups.setdefault((check.cure.en, check.cure.zh), []).append(check)
+    return [(found[0].cure, found) for found in groups.values()]
+
+
 def _account_lines(accounting: Accounting) -> Iterator[tuple[str, int, float, int]]:
     """Rows of the accounting's table: name, count, share of all offsets, depth; a difference has a row of its own."""
     missing = differences(accounting)
@@ -112,7 +122,13 @@ def _page() -> Template:
         loader=PackageLoader("commonweal.gate"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.lstrip_blocks = True
-    environment.filters |= {"percent": percent, "number": "{:,}".format, "instant": _instant, "standing": standing}
+    environment.filters |= {
+        "percent": percent,
+        "number": "{:,}".format,
+        "instant": _instant,
+        "standing": standing,
+        "by_cure": _by_cure,
+    }
     environment.globals |= {"t": _both, "text": _spans}
     return environment.get_template("report.html.j2")
 

@@ -40,10 +40,10 @@ def percent(share: float) -> str:
     if not math.isfinite(share):
         return "–"
     if 0 < share < 0.0001:
-        return "<0.01 %"
+        return "<0.01%"
     if 0.9999 < share < 1:
-        return ">99.99 %"
-    return f"{share * 100:.2f}".rstrip("0").rstrip(".") + " %"
+        return ">99.99%"
+    return f"{share * 100:.2f}".rstrip("0").rstrip(".") + "%"
 
 
 def _in(language: str, values: Mapping[str, object]) -> dict[str, str]:
