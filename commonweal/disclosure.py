@@ -17,6 +17,7 @@ from scipy.sparse import csr_array, eye_array, hstack
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 TOLERANCE = 1e-6
+GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ class Audit:
         shown = np.flatnonzero(~hidden & (np.asarray(self.free.sum(axis=1)).ravel() > 0))
         self.known = csr_array(self.free[shown, :])
         self.rest = np.asarray(self.known @ self.values[self.inner])
+        self.alike = np.unique(self.known.toarray(), axis=1, return_inverse=True)[1].ravel()
         loose = np.asarray(self.known.sum(axis=0)).ravel() == 0
         self.high[np.asarray(self.free @ loose.astype(float)) > 0] = np.inf
         self._see(np.where(loose, 0.0, self.values[self.inner]))
@@ -184,8 +186,17 @@ class Audit:
         if lower.any():
             self._see(self._solve(np.asarray(lower.astype(float) @ self.free)))
         if (hidden & ~self.safe).any():
-            self._see(self._lift(hidden & ~self.safe))
+            self._see(self._lift(self._one_of_a_kind(hidden & ~self.safe)))
         return int(self.safe.sum()) > before
+
+    def _one_of_a_kind(self, wanted: Mask) -> Mask:
+        """Of inner cells that stand in the same equations, the first wanted one."""
+        found = wanted.copy()
+        rows = np.flatnonzero(self.inner)
+        unproven = wanted[rows]
+        found[rows] = False
+        found[rows[unproven][np.unique(self.alike[unproven], return_index=True)[1]]] = True
+        return found
 
     def _lift(self, wanted: Mask) -> Floats:
         """A feasible table in which as many of the ``wanted`` cells as possible reach their threshold, or grow by it."""
@@ -193,7 +204,7 @@ class Audit:
         own = np.asarray(goals @ self.values[self.inner])
         cap = np.where(self.small, self.width, self.high + self.width)[wanted] - self.truth[wanted] + own
         above = hstack([-goals, eye_array(goals.shape[0])], format="csr")
-        cost = np.concatenate([np.zeros(goals.shape[1]), -np.ones(goals.shape[0])])
+        cost = np.concatenate([np.zeros(goals.shape[1]), -_weights(goals.shape[0])])
         known = hstack([self.known, csr_array((self.known.shape[0], goals.shape[0]))], format="csr")
         bounds = [(0.0, None)] * goals.shape[1] + [(0.0, float(top)) for top in cap]
         found = linprog(cost, A_ub=above, b_ub=np.zeros(goals.shape[0]), A_eq=known, b_eq=self.rest, bounds=bounds)
@@ -203,12 +214,24 @@ class Audit:
         return _solution(linprog(cost, A_eq=self.known, b_eq=self.rest, bounds=(0.0, None)))
 
     def _see(self, table: Floats) -> None:
-        """Take note of one feasible table of the hidden inner cells."""
-        if table.size:
-            full = self.values.copy()
-            full[self.inner] = table
-            seen = np.asarray(self.slices @ full)
-            self.low, self.high = np.minimum(self.low, seen), np.maximum(self.high, seen)
+        """Take note of one feasible table; inner cells that stand in the same equations could change places in it."""
+        if not table.size:
+            return
+        full = self.values.copy()
+        full[self.inner] = table
+        seen = np.asarray(self.slices @ full)
+        self.low, self.high = np.minimum(self.low, seen), np.maximum(self.high, seen)
+        least, most = np.full(table.size, np.inf), np.full(table.size, -np.inf)
+        np.minimum.at(least, self.alike, table)
+        np.maximum.at(most, self.alike, table)
+        rows = np.flatnonzero(self.inner)
+        self.low[rows] = np.minimum(self.low[rows], least[self.alike])
+        self.high[rows] = np.maximum(self.high[rows], most[self.alike])
+
+
+def _weights(count: int) -> Floats:
+    """Weights between 1 and 2, all different, so that a solver lifts some cells wholly rather than all of them a little."""
+    return np.asarray(1.0 + np.arange(count) * GOLDEN % 1.0)
 
 
 def _solution(found: OptimizeResult) -> Floats:
