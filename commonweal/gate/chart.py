@@ -29,7 +29,9 @@ def trend_svg(runs: Sequence[PastRun], *, width: int) -> str:
     x = alt.X("run:O", axis=_dates(runs, width), title=None)
     chart = alt.vconcat(_rows(data, x, width), _shares(data, x, width), spacing=14).configure_view(stroke=None)
     chart = chart.configure_axis(labelColor=INK, gridColor=GRID, domainColor=GRID, labelFont=FONT, labelFontSize=11)
-    svg = vl_convert.vegalite_to_svg(chart.to_dict() | {"background": "transparent", "padding": 2})
+    svg = vl_convert.vegalite_to_svg(
+        chart.to_dict() | {"background": "transparent", "padding": {"left": 2, "top": 4, "right": 28, "bottom": 2}}
+    )
     return NAMESPACE.sub("", svg)
 
 
@@ -57,7 +59,7 @@ def _rows(data: Any, x: Any, width: int) -> Any:  # noqa: ANN401 - see above
         scale=alt.Scale(zero=True, nice=True),
         title=None,
     )
-    base = alt.Chart(data, width=width - 60, height=120).encode(x=x.copy(), y=y)
+    base = alt.Chart(data, width=width - 70, height=120).encode(x=x.copy(), y=y)
     shape = alt.condition("datum.passed", alt.value("circle"), alt.value("cross"))
     color = alt.condition("datum.passed", alt.value(PASSED), alt.value(REFUSED))
     line = base.mark_line(color=INK, strokeWidth=1, opacity=0.45)
@@ -68,7 +70,7 @@ def _shares(data: Any, x: Any, width: int) -> Any:  # noqa: ANN401 - see above
     import altair as alt
 
     axis = alt.Axis(format="~%", tickCount=3, ticks=False, domain=False)
-    base = alt.Chart(data, width=width - 60, height=80)
+    base = alt.Chart(data, width=width - 70, height=80)
 
     def series(field: str, color: str, dash: list[int]) -> Any:  # noqa: ANN401 - see above
         encoded = base.encode(x=x.copy(), y=alt.Y(f"{field}:Q", axis=axis, scale=alt.Scale(zero=True, nice=True), title=None))

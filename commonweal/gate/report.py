@@ -15,7 +15,7 @@ from commonweal.gate.flow import LINES, differences, rows, zoom
 from commonweal.gate.model import Accounting, Check, Report, RuleResult
 from commonweal.gate.wording import percent, worded_page
 
-WIDE, NARROW = 720, 300
+WIDE, NARROW = 800, 300
 ROOTS = "offsets"
 
 
@@ -126,6 +126,7 @@ def _page() -> Template:
         "percent": percent,
         "number": "{:,}".format,
         "instant": _instant,
+        "minute": _minute,
         "standing": standing,
         "by_cure": _by_cure,
     }
@@ -143,6 +144,10 @@ def _spans(text: Text) -> Markup:
 
 def _instant(value: datetime) -> str:
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _minute(value: datetime) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _iso(value: datetime) -> str:

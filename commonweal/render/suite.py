@@ -61,8 +61,8 @@ def _digest(dataset: str, rules: tuple[Rule, ...]) -> str:
     return hashlib.sha256(rfc8785.dumps(document)).hexdigest()
 
 
-def _asked(rule: Rule) -> tuple[str, str, bool, bytes]:
-    return rule.table, rule.expectation, rule.may_be_empty, rfc8785.dumps(rule.model_dump(mode="json")["kwargs"])
+def _asked(rule: Rule) -> tuple[str, str, bytes]:
+    return rule.table, rule.expectation, rfc8785.dumps(rule.model_dump(mode="json")["kwargs"])
 
 
 def _derived(contract: Contract) -> Iterator[Rule]:
