@@ -1,4 +1,4 @@
-"""What the gate counts for itself, on the candidate's fixed snapshots: the accounting from Kafka to here, and the joins' coverage.
+"""What the gate counts for itself, on fixed snapshots: the accounting from Kafka to here, and the joins' coverage.
 
 Each number is counted where it stands (offsets in PostgreSQL, landing rows, key counters), never carried over from the step that
 wrote it, so that the equations between them can fail.
@@ -17,13 +17,13 @@ from commonweal.lake.names import landing_table, released_table
 from commonweal.lake.releases import Release
 from commonweal.lake.spark import at, below
 from commonweal.offsets import Offsets, count, from_json
+from commonweal.rejections import with_fates
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 BATCHES = text("select topic, end_offsets, gaps from landing_batch where dataset = :dataset")
 LOSSES = text("select topic, partition, start_offset, end_offset from accepted_loss where dataset = :dataset")
-DISMISSED = text("select topic, partition, record_offset from dismissal where dataset = :dataset")
 COUNTERS = ("_events", "_superseded", "_duplicates", "_conflicts", "_pending", "_withdrawn")
 
 
@@ -127,16 +127,8 @@ def _key_counts(current: "DataFrame") -> dict[str, int]:
 def _rejections(
     rows: "DataFrame", spark: "SparkSession", engine: Engine, dataset: str, *, accepted: "DataFrame | None" = None
 ) -> dict[str, int]:
-    """Rejected rows by what became of them: dismissed by a person, answered by an accepted event of its (source, id), or open."""
-    from pyspark.sql import functions as F
-
+    """Rejected rows by what became of them."""
     rejected = rows.where("not _accepted").select("_kafka_topic", "_kafka_partition", "_kafka_offset", "_source", "_event_id")
-    answers = (rows.where("_accepted") if accepted is None else accepted).select("_source", "_event_id").distinct()
-    answered = rejected.join(answers.withColumn("repaired", F.lit(True)), ["_source", "_event_id"], "left")
-    with database_errors(f"reading the dismissals of {dataset}"), engine.begin() as connection:
-        places = [tuple(row) for row in connection.execute(DISMISSED, {"dataset": dataset})]
-    schema = "_kafka_topic string, _kafka_partition int, _kafka_offset long, dismissed boolean"
-    decided = spark.createDataFrame([(*place, True) for place in places], schema)
-    judged = answered.join(F.broadcast(decided), ["_kafka_topic", "_kafka_partition", "_kafka_offset"], "left")
-    fate = F.when(F.col("repaired"), "repaired").when(F.col("dismissed"), "dismissed").otherwise("open")
-    return {row["fate"]: row["count"] for row in judged.groupBy(fate.alias("fate")).count().collect()}
+    answers = rows.where("_accepted") if accepted is None else accepted
+    judged = with_fates(rejected, answers, spark, engine, dataset)
+    return {row["fate"]: row["count"] for row in judged.groupBy("fate").count().collect()}
