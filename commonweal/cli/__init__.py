@@ -24,6 +24,7 @@ COMMANDS = {
     "rejected": "List, show, repair, replay or dismiss rejected events.",
     "release": "Roll back, hold or free a dataset's releases.",
     "releases": "List releases.",
+    "report": "Show where the gate's last report is, or save it.",
     "run": "Run a step, or all steps, of a dataset.",
     "stack": "Start, stop and watch the local stack.",
     "status": "Show every dataset on one screen.",

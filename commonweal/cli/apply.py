@@ -33,10 +33,11 @@ def apply(
 
 
 def _show(changes: "list[Change]", *, plan: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from commonweal.cli.screen import console as screen
+
+    console = screen()
     if changes:
         table = Table("system", "action", "what", "name", "detail", box=None)
         for change in changes:

@@ -34,8 +34,9 @@ def doctor(
 
 
 def _show(findings: "list[Finding]") -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from commonweal.cli.screen import console as screen
 
     table = Table(box=None, pad_edge=False)
     for title in ("", "check", "found", "cure"):
@@ -43,6 +44,6 @@ def _show(findings: "list[Finding]") -> None:
     for item in findings:
         table.add_row("[red]✗" if item.is_problem else "[green]✓", item.check, item.found, item.cure)
     problems = sum(item.is_problem for item in findings)
-    console = Console()
+    console = screen()
     console.print(table)
     console.print(f"{problems} problems, each with its cure." if problems else "Nothing is wrong.")

@@ -44,15 +44,16 @@ def list_command(
                 )
             )
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from commonweal.cli.screen import console as screen
 
     table = Table(box=None, header_style="bold", pad_edge=False, title=f"{dataset}: {len(found):,} {fate}", title_justify="left")
     for name in ("record", "event id", "appended (UTC)", "reasons"):
         table.add_column(name)
     for item in found:
         table.add_row(_text(item.place), item.event_id or "–", f"{item.appended_at:%Y-%m-%d %H:%M:%S}", ", ".join(item.reasons))
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command()

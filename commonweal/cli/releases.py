@@ -1,11 +1,16 @@
 """``commonweal releases``: what was released, from what, and what people read now."""
 
 import json as json_format
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commonweal.settings import load_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from commonweal.lake.releases import Release
 
 app = typer.Typer(add_completion=False)
 
@@ -20,8 +25,7 @@ def releases(
     """List releases, newest first; the current one of each dataset is marked."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
+    from commonweal.cli.screen import console as screen
     from commonweal.lake.releases import list_releases
     from commonweal.ports import open_ports
 
@@ -32,10 +36,10 @@ def releases(
     if json:
         print(json_format.dumps([{**asdict(made), "is_current": now} for made, now in listed], default=str, indent=2))
     else:
-        Console().print(releases_table(listed))
+        screen().print(releases_table(listed))
 
 
-def releases_table(listed):  # noqa: ANN001, ANN201 - rich is imported when it is needed
+def releases_table(listed: "list[tuple[Release, bool]]") -> "Table":
     """Releases as a table for people."""
     from rich.table import Table
 

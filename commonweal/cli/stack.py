@@ -24,12 +24,11 @@ def up(
     port: Annotated[list[str] | None, typer.Option(help="SERVICE=PORT, repeatable; without it a free one, then kept.")] = None,
 ) -> None:
     """Start every service that does not run, and wait until each is ready."""
-    from rich.console import Console
-
+    from commonweal.cli.screen import console as screen
     from infra.stack.board import Board
     from infra.stack.bring_up import bring_up, is_up
 
-    console, folder = Console(), load_settings(run_dir).run_dir
+    console, folder = screen(), load_settings(run_dir).run_dir
     before = is_up(folder)
     settings = bring_up(folder, _ports(port or []), Board(console))
     console.print("The stack was up already." if before else "The stack is up.", f"Airflow: {settings.airflow_url}")
@@ -87,8 +86,9 @@ def reset(run_dir: RunDir = None, yes: Annotated[bool, typer.Option("--yes", hel
 
 
 def _show(found: "list[Row]") -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from commonweal.cli.screen import console as screen
 
     table = Table(box=None, pad_edge=False)
     for title in ("service", "state"):
@@ -101,7 +101,7 @@ def _show(found: "list[Row]") -> None:
         table.add_row(row.service, f"[{colour}]{row.state}", pid, _duration(row.uptime_seconds), f"{row.memory_mib} MiB", port)
     table.add_section()
     table.add_row("all", "", "", "", f"{sum(row.memory_mib for row in found)} MiB", "")
-    Console().print(table)
+    screen().print(table)
 
 
 def _duration(seconds: int | None) -> str:
