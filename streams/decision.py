@@ -20,7 +20,7 @@ class Sight:
         is_active: A run is queued or running.
         is_final: The last attempt over this very basis ended in an error that no repetition mends.
         starts: How often this program has started a run without anything having come of it.
-        last_start: When it last did, on this program's own clock.
+        last_active: When it last saw such a run under way, or started it, on this program's own clock.
     """
 
     dataset: str
@@ -30,7 +30,7 @@ class Sight:
     is_active: bool = False
     is_final: bool = False
     starts: int = 0
-    last_start: float = 0.0
+    last_active: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def decide(sights: Iterable[Sight], *, now: float, pause_seconds: float) -> tupl
     Args:
         sights: One per dataset.
         now: This program's clock.
-        pause_seconds: The pause after a start that brought nothing; it doubles with each, up to a quarter of an hour.
+        pause_seconds: The pause after a run that brought nothing; it doubles with each, up to a quarter of an hour.
     """
     due = (sight for sight in sights if _is_due(sight, now, pause_seconds))
     return tuple(Start(sight.dataset, run_id(sight), sight.reasons) for sight in sorted(due, key=lambda sight: sight.dataset))
@@ -63,7 +63,7 @@ def run_id(sight: Sight) -> str:
 
 
 def pause(starts: int, pause_seconds: float) -> float:
-    """The pause after so many starts that brought nothing.
+    """The pause after so many runs that brought nothing.
 
     >>> [pause(starts, 30.0) for starts in (0, 1, 2, 3, 99)]
     [0.0, 30.0, 60.0, 120.0, 900.0]
@@ -76,4 +76,4 @@ def pause(starts: int, pause_seconds: float) -> float:
 def _is_due(sight: Sight, now: float, pause_seconds: float) -> bool:
     if not sight.reasons or sight.is_active or sight.is_final:
         return False
-    return sight.starts == 0 or now >= sight.last_start + pause(sight.starts, pause_seconds)
+    return sight.starts == 0 or now >= sight.last_active + pause(sight.starts, pause_seconds)

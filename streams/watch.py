@@ -19,6 +19,7 @@ from commonweal.contract.model import Contract
 from commonweal.database import engine
 from commonweal.errors import AccessDeniedError, CommonwealError, ContractError
 from commonweal.offsets import Offsets
+from commonweal.ports import code_version
 from commonweal.settings import Settings, load_settings
 from commonweal.steps.join import code_digest
 from commonweal.work import basis_of, find_work, read_state
@@ -34,11 +35,17 @@ Ends = dict[str, Offsets]
 
 @dataclass(frozen=True)
 class Tries:
-    """Starts of a dataset since anything came of them: ``progress`` is what a run that works changes."""
+    """Starts of a dataset since anything came of them.
+
+    Attributes:
+        progress: Digest of what a run that gets anywhere changes.
+        starts: How many since then.
+        last_active: When a run of it was last seen under way, or started.
+    """
 
     progress: str
     starts: int = 0
-    last_start: float = 0.0
+    last_active: float = 0.0
 
 
 @dataclass
@@ -73,6 +80,7 @@ class Watch:
         now = self.clock()
         if now >= self._next_sweep:
             self._contracts = self._read_contracts()
+            code_version.cache_clear()  # tasks run the newest code; what is work must be judged by the same
             self._settled.clear()
             self._next_sweep = now + self.settings.sweep_seconds
         ends = self._ends()
@@ -80,6 +88,7 @@ class Watch:
         if not unsettled:
             return ()
         active = self.airflow.active()
+        self._tries |= {item: replace(tries, last_active=now) for item, tries in self._tries.items() if item in active}
         sights = [sight for item in unsettled if item.id not in active for sight in self._sights(item, ends[item.id])]
         return tuple(start for start in decide(sights, now=now, pause_seconds=self.settings.sweep_seconds) if self._start(start))
 
@@ -144,7 +153,7 @@ class Watch:
             finished=work.finished + (self._ended(contract.id) if work.is_open else 0),
             is_final=work.blocked is not None,
             starts=tries.starts,
-            last_start=tries.last_start,
+            last_active=tries.last_active,
         )
 
     def _start(self, start: Start) -> bool:
@@ -154,7 +163,7 @@ class Watch:
             log.warning("run_not_started", dataset=start.dataset, error=type(error).__name__, message=str(error))
             return False
         tries = self._tries[start.dataset]
-        self._tries[start.dataset] = replace(tries, starts=tries.starts + 1, last_start=self.clock())
+        self._tries[start.dataset] = replace(tries, starts=tries.starts + 1, last_active=self.clock())
         event = "run_started" if is_new else "run_started_before"
         log.info(event, dataset=start.dataset, run_id=start.run_id, reasons=start.reasons)
         return True

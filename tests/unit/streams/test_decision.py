@@ -16,7 +16,7 @@ sights = st.builds(
     is_active=st.booleans(),
     is_final=st.booleans(),
     starts=st.integers(0, 50),
-    last_start=st.floats(0, 10_000),
+    last_active=st.floats(0, 10_000),
 )
 many = st.lists(sights, max_size=8, unique_by=lambda sight: sight.dataset)
 clock = st.floats(0, 20_000)
@@ -40,20 +40,20 @@ def test_a_dataset_is_started_at_most_once_whatever_the_order(seen, now):
 
 @given(due)
 def test_work_is_always_started_in_the_end(sight):
-    later = sight.last_start + LONGEST_PAUSE_SECONDS
+    later = sight.last_active + LONGEST_PAUSE_SECONDS
     assert [start.dataset for start in decide([sight], now=later, pause_seconds=PAUSE)] == [sight.dataset]
 
 
 @given(due)
 def test_new_work_is_started_at_once(sight):
     fresh = dataclasses.replace(sight, starts=0)
-    assert decide([fresh], now=fresh.last_start, pause_seconds=PAUSE) != ()
+    assert decide([fresh], now=fresh.last_active, pause_seconds=PAUSE) != ()
 
 
 @given(due, st.integers(1, 50), st.floats(0, 0.99))
 def test_what_brought_nothing_is_not_started_again_before_its_pause(sight, starts, share):
     tired = dataclasses.replace(sight, starts=starts)
-    now = tired.last_start + share * pause(starts, PAUSE)
+    now = tired.last_active + share * pause(starts, PAUSE)
     assert decide([tired], now=now, pause_seconds=PAUSE) == ()
 
 
@@ -65,7 +65,7 @@ def test_a_run_id_is_the_same_exactly_when_dataset_basis_and_attempts_are(one, o
 
 @given(due, st.floats(0, 100), st.integers(0, 5))
 def test_two_programs_that_see_the_same_choose_the_same_id(sight, clock_of_other, starts_of_other):
-    other = dataclasses.replace(sight, starts=starts_of_other, last_start=clock_of_other)
+    other = dataclasses.replace(sight, starts=starts_of_other, last_active=clock_of_other)
     late = 1_000_000.0
     assert decide([sight], now=late, pause_seconds=PAUSE) == decide([other], now=late, pause_seconds=PAUSE)
 
