@@ -146,8 +146,10 @@ def _instant(value: datetime) -> str:
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _minute(value: datetime) -> str:
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+def _minute(value: datetime) -> tuple[str, str]:
+    """Date and time of day, which a narrow page may set one below the other."""
+    at = value.astimezone(UTC)
+    return f"{at:%Y-%m-%d}", f"{at:%H:%M}"
 
 
 def _iso(value: datetime) -> str:

@@ -66,7 +66,8 @@ def _asked(rule: Rule) -> tuple[str, str, bytes]:
 
 
 def _derived(contract: Contract) -> Iterator[Rule]:
-    yield _key(contract)
+    if contract.key:
+        yield _key(contract)
     for field in contract.fields:
         # What the contract says about an identifier's form is about the raw value; its column holds a pseudonym.
         for rule in (_required(field), *(() if field.is_pseudonymised else _values(field))):
