@@ -104,7 +104,8 @@ def assert_safe(rows: list[Row], truth: Counts, rule: Suppression = RULE) -> Non
             assert value >= 10 or (low <= 1e-6 and high >= 9 - 1e-6)
 
 
-@pytest.mark.parametrize("seed", range(8))
+# In 7 and 46 what is exposed is seen by solving only, not by looking at one total after the other.
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 7, 46])
 def test_an_attacker_learns_nothing_small(seed: int) -> None:
     truth = town(seed)
     published = release(month_rows(truth, JANUARY), date(2024, 3, 31)).to_pylist()
