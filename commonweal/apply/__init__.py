@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from commonweal.apply.changes import Action, Change
+from commonweal.contract.model import Contract, Department
 from commonweal.settings import Settings
 
 SYSTEMS = ("postgres", "minio", "kafka", "tables")
@@ -32,22 +33,26 @@ def apply(settings: Settings, *, plan: bool = False, only: Collection[str] | Non
 
     contracts = tuple(load_contracts(settings.schemas_dir).values())
     departments = tuple(load_departments(settings.schemas_dir).values())
-    changes: list[Change] = []
-    for system in (name for name in SYSTEMS if only is None or name in only):
-        if system == "postgres":
-            from commonweal.apply.postgres import apply_postgres
+    chosen = [system for system in SYSTEMS if only is None or system in only]
+    return [change for system in chosen for change in _apply_one(system, settings, contracts, departments, plan=plan)]
 
-            changes += apply_postgres(settings, departments, plan=plan)
-        elif system == "minio":
-            from commonweal.apply.minio import apply_minio
 
-            changes += apply_minio(settings, plan=plan)
-        elif system == "kafka":
-            from commonweal.apply.kafka import apply_kafka
+def _apply_one(
+    system: str, settings: Settings, contracts: tuple[Contract, ...], departments: tuple[Department, ...], *, plan: bool
+) -> list[Change]:
+    # Each brings a client of its own, some of them slow to import.
+    if system == "postgres":
+        from commonweal.apply.postgres import apply_postgres
 
-            changes += apply_kafka(settings, contracts, departments, plan=plan)
-        else:
-            from commonweal.apply.lake import apply_tables
+        return apply_postgres(settings, departments, plan=plan)
+    if system == "minio":
+        from commonweal.apply.minio import apply_minio
 
-            changes += apply_tables(settings, contracts, plan=plan)
-    return changes
+        return apply_minio(settings, plan=plan)
+    if system == "kafka":
+        from commonweal.apply.kafka import apply_kafka
+
+        return apply_kafka(settings, contracts, departments, plan=plan)
+    from commonweal.apply.lake import apply_tables
+
+    return apply_tables(settings, contracts, plan=plan)

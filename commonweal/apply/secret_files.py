@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from pathlib import Path
 
 from commonweal.settings import Settings
 
@@ -17,9 +18,20 @@ def ensure_secret(settings: Settings, name: str) -> str:
     The keys to the systems themselves (``kafka-admin``, ``postgres-commonweal``, ``minio-root``) are never made here: with the
     wrong folder in the settings, apply fails at them before it could give anybody a new password.
     """
-    path = settings.secrets_dir / name
-    if not path.is_file():
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(16))  # 128 bits, within the 40 characters that MinIO takes
+    if not has_secret(settings, name):
+        _create(settings.secrets_dir / name)
     return settings.secret(name)
+
+
+def _create(path: Path) -> None:
+    """Write the file whole or not at all: an empty one left by a crash would be taken for the secret."""
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(16))  # 128 bits, within the 40 characters that MinIO takes
+    try:
+        os.link(staged, path)
+    except FileExistsError:
+        return  # another process was first, and its secret holds
+    finally:
+        staged.unlink()
