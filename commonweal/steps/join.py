@@ -20,7 +20,7 @@ from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, attempt_branch, released_table, released_tables
-from commonweal.lake.releases import Release, current_release, list_releases
+from commonweal.lake.releases import Release, list_releases
 from commonweal.lake.spark import at
 from commonweal.lineage import agreeing, transitive
 from commonweal.ports import Ports
@@ -126,12 +126,12 @@ def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], bran
 
 
 def _suppressed(contract: Contract, ports: Ports, rules: Suppression, result: "DataFrame") -> "DataFrame":
-    """The cells that may be published; what an earlier release showed or hid stays so."""
+    """The cells that may be published; what any earlier release showed or hid stays so, also one that was rolled back."""
     from commonweal.suppression import suppress
 
-    before = current_release(ports.engine, contract.id)
+    made = list_releases(ports.engine, contract.id, most=1)
     table = released_table(contract, "current")
-    published = at(ports.spark, table, before.snapshots["current"]).toArrow() if before else None
+    published = at(ports.spark, table, made[0][0].snapshots["current"]).toArrow() if made else None
     today = datetime.now(UTC).date()
     visible = suppress(result.toArrow(), rules, published=published, closed_through=today)
     return ports.spark.createDataFrame(visible.select(current_schema(contract).names).cast(current_schema(contract)))
