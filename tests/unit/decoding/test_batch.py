@@ -170,6 +170,10 @@ def test_a_resident_id_where_none_belongs_is_refused(land, headers, document, re
     cases = [
         (headers | {"ce_id": own}, document, "resident_id_in_text:ce_id"),
         (headers | {"ce_id": f"case-{own}-1"}, document, "resident_id_in_text:ce_id"),
+        (headers | {"ce_id": f"C{own}Z"}, document, "resident_id_in_text:ce_id"),
+        (headers | {"ce_id": own[:6] + " " + own[6:]}, document, "resident_id_in_text:ce_id"),
+        (headers | {"ce_id": f"C{stranger}"}, document, "resident_id_in_text:ce_id"),
+        (headers | {"ce_id": stranger.translate(FULL_WIDTH)}, None, "resident_id_in_text:ce_id"),
         (headers | {"ce_id": stranger}, None, "resident_id_in_text:ce_id"),
         (headers, document | {"case_no": f"C{own}"}, "resident_id_in_text:case_no"),
         (headers, document | {"note": f"住在 {stranger} 家"}, "resident_id_in_text:note"),
