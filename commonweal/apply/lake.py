@@ -5,6 +5,8 @@ from functools import partial
 
 from commonweal.apply.changes import Change, Operation, carry_out
 from commonweal.contract.model import Contract
+from commonweal.database import database_errors
+from commonweal.errors import AccessDeniedError, TransientError
 from commonweal.settings import Settings
 
 
@@ -12,10 +14,18 @@ def apply_tables(settings: Settings, contracts: Iterable[Contract], *, plan: boo
     """Create the tables that are missing.
 
     Raises:
-        ConfigError: Catalog or store aren't there yet.
+        AccessDeniedError: The pipeline may not write to the buckets.
+        ConfigError: The catalog isn't there yet.
         TransientError: Catalog or store is unreachable.
     """
-    return carry_out(_tables(settings, contracts), plan=plan)
+    try:
+        with database_errors("creating the lake's tables"):
+            return carry_out(_tables(settings, contracts), plan=plan)
+    except OSError as error:
+        # pyarrow's one error for everything that the store answers.
+        if "ACCESS_DENIED" in str(error):
+            raise AccessDeniedError("user pipeline may not write to the lake; run: commonweal apply --only minio") from None
+        raise TransientError("the object store is unreachable; is it running? see: commonweal stack status") from None
 
 
 def _tables(settings: Settings, contracts: Iterable[Contract]) -> Iterator[Operation]:
