@@ -14,6 +14,7 @@ import yaml
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 24
 MAX_NODES = 50_000
+MAX_INTEGER = 2**53 - 1  # beyond it two readers of JSON may not see the same number (RFC 8785 refuses it)
 
 _WORDS: dict[str, object] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -123,7 +124,7 @@ def _scalar(event: yaml.ScalarEvent) -> object:
         return text
     if text in _WORDS:
         return _WORDS[text]
-    if _INTEGER.fullmatch(text):
+    if _INTEGER.fullmatch(text) and abs(int(text)) <= MAX_INTEGER:
         return int(text)
     if _DECIMAL.fullmatch(text):
         return float(text)

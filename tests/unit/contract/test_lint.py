@@ -16,6 +16,8 @@ ASSISTANCE, HOTLINE = "civil_affairs.assistance_case", "hotline.service_request"
 GOOD = Text(en="x", zh="中")
 UNIQUE = "expect_column_values_to_be_unique"
 COMPOUND = "expect_compound_columns_to_be_unique"
+PAIR = "expect_column_pair_values_a_to_be_greater_than_b"
+AB = {"column_A": "changed_on", "column_B": "opened_on"}
 IN_SET = "expect_column_values_to_be_in_set"
 
 
@@ -95,6 +97,9 @@ CASES = [
     ("rule_argument", ASSISTANCE, rule(kwargs={"column": "case_no", "mostly": 0})),
     ("rule_argument", ASSISTANCE, rule(kwargs={"column": "case_no", "mostly": "all"})),
     ("rule_argument", ASSISTANCE, rule(expectation=IN_SET, kwargs={"column": "case_no", "value_set": []})),
+    ("rule_argument", ASSISTANCE, rule(expectation=COMPOUND, kwargs={"column_list": 5})),
+    ("rule_argument", ASSISTANCE, rule(expectation=PAIR, kwargs=AB | {"ignore_row_if": "1=1"})),
+    ("rule_argument", ASSISTANCE, rule(expectation=PAIR, kwargs=AB | {"or_equal": "yes"})),
     ("no_fail_rule", HOTLINE, lambda item: item.model_copy(update={"rules": item.rules[5:]})),
     ("key_not_guarded", HOTLINE, lambda item: item.model_copy(update={"rules": item.rules[1:]})),
     ("key_not_guarded", HOTLINE, lambda item: rule(kwargs={"column": "case_no", "mostly": 0.9})(

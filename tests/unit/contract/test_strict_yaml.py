@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonweal.contract.strict_yaml import MAX_BYTES, MAX_DEPTH, MAX_NODES, StrictYamlError, read_yaml
+from commonweal.contract.strict_yaml import MAX_BYTES, MAX_DEPTH, MAX_INTEGER, MAX_NODES, StrictYamlError, read_yaml
 
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 
@@ -34,6 +34,9 @@ BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
         ("a: +1", "yaml_number"),
         ("a: .5", "yaml_number"),
         ("a: 1e3", "yaml_number"),
+        (f"a: {MAX_INTEGER + 1}", "yaml_number"),
+        (f"a: -{MAX_INTEGER + 1}", "yaml_number"),
+        (f"a: {10**30}", "yaml_number"),
         ("a: .inf", "yaml_number"),
         ("a: -.NaN", "yaml_number"),
         ("a: [1, 2", "yaml_syntax"),
@@ -76,7 +79,7 @@ def test_the_libraries_own_reading_is_why():
 # Beyond the basic plane JSON escapes in two halves, which YAML refuses.
 TEXT = st.text(st.characters(max_codepoint=0xD7FF), max_size=20)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | TEXT,
+    st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=15,
 )
