@@ -1,5 +1,6 @@
 """When is a service ready? When it answers by its own protocol; when it dies first, its log says why."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ def await_ready(layout: Layout, service: str, cancelled: threading.Event) -> Non
             raise TransientError(f"{service}: the start was ended before it was ready; run: commonweal stack up")
         pids |= {state.pid} - {0}
         if state.state == "FATAL" or len(pids) > MAX_STARTS:
-            raise died(layout, service, state.exit_code)
+            raise died(layout, service)
         if state.pid and probe(layout):
             return
         time.sleep(0.1)
@@ -59,17 +60,25 @@ def await_end(layout: Layout, service: str, cancelled: threading.Event) -> None:
         state = supervision.states(layout.run_dir).get(service)
         if state and state.state in ("EXITED", "FATAL"):
             if state.exit_code:
-                raise died(layout, service, state.exit_code)
+                raise died(layout, service)
             return
         time.sleep(0.1)
     raise TransientError(f"{service} does not end; last lines:\n{tail(layout, service)}")
 
 
-def died(layout: Layout, service: str, code: int) -> CommonwealError:
+def died(layout: Layout, service: str) -> CommonwealError:
     """The error for a service that does not stay up, with what its log says last; retryable if its own exit code is."""
-    kind = TransientError if code == TransientError.exit_code else ConfigError
+    ending = _ending(layout, service)
+    kind = TransientError if ending == f"exit status {TransientError.exit_code}" else ConfigError
     log = log_path(layout, service)
-    return kind(f"{service} does not stay up (exit code {code}); last lines of {log}:\n{tail(layout, service)}")
+    return kind(f"{service} does not stay up ({ending}); last lines of {log}:\n{tail(layout, service)}")
+
+
+def _ending(layout: Layout, service: str) -> str:
+    """How a service ended last: its state forgets that when the supervisor starts it again, the supervisor's log doesn't."""
+    text = tail(layout, supervision.SUPERVISOR, lines=1000)
+    found = re.findall(rf"exited: {re.escape(service)} \((.*?)(?:;|\))", text)
+    return found[-1] if found else "never started"
 
 
 def log_path(layout: Layout, service: str) -> Path:

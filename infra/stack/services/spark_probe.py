@@ -20,7 +20,7 @@ def answers(port: int, token: str) -> bool:
     session, user = str(uuid.uuid4()), base_pb2.UserContext(user_id="readiness")
     login = [("authorization", f"Bearer {token}")]
     with grpc.insecure_channel(f"localhost:{port}") as channel:
-        server = base_pb2_grpc.SparkConnectServiceStub(channel)
+        server = base_pb2_grpc.SparkConnectServiceStub(channel)  # type: ignore[no-untyped-call]
         query = base_pb2.ExecutePlanRequest(session_id=session, user_context=user, plan=plan)
         done = base_pb2.ReleaseSessionRequest(session_id=session, user_context=user)
         try:
