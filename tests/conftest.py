@@ -11,6 +11,8 @@ import pytest
 
 from commonweal.settings import Settings
 
+PREFIX, OWNER = "commonweal-stack-", "test-run"
+
 
 @dataclass(frozen=True)
 class RunningStack:
@@ -35,15 +37,31 @@ def stack() -> Iterator[RunningStack]:
     from rich.console import Console
 
     from infra.stack.board import Board
+    from infra.stack import processes
     from infra.stack.bring_up import bring_up
     from infra.stack.take_down import reset
 
     given = os.environ.get("COMMONWEAL_TEST_STACK")
     # Not pytest's own folder: PostgreSQL's user must be able to pass through, and a socket's path must be short.
-    run_dir = Path(given).resolve() if given else Path(tempfile.mkdtemp(prefix="commonweal-"))
+    run_dir = Path(given).resolve() if given else Path(tempfile.mkdtemp(prefix=PREFIX))
+    if not given:
+        _end_orphans()
+        processes.record(run_dir, OWNER, os.getpid())
     try:
         yield RunningStack(bring_up(run_dir, {}, Board(Console(stderr=True))), run_dir)
     finally:
         if not given:
+            reset(run_dir)
+            shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def _end_orphans() -> None:
+    """End stacks whose test run was killed before it could: known by the pid and start time that the run wrote down."""
+    from infra.stack import processes
+    from infra.stack.take_down import reset
+
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/pids/{OWNER}.json"):
+        run_dir = path.parent.parent
+        if processes.recorded(run_dir, OWNER) is None:
             reset(run_dir)
             shutil.rmtree(run_dir, ignore_errors=True)
