@@ -36,8 +36,8 @@ def stack() -> Iterator[RunningStack]:
     """
     from rich.console import Console
 
-    from infra.stack.board import Board
     from infra.stack import processes
+    from infra.stack.board import Board
     from infra.stack.bring_up import bring_up
     from infra.stack.take_down import reset
 
