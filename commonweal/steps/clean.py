@@ -47,10 +47,9 @@ class Basis:
     before: Candidate | None
     heads: dict[TableId, int]
 
-    @property
-    def is_rebuild(self) -> bool:
-        """True when every key is recomputed: there is no candidate before."""
-        return self.before is None
+    def is_rebuild(self, contract: Contract) -> bool:
+        """True when every key is recomputed: there is no candidate before, or it was made with another contract."""
+        return self.before is None or self.before.contract_digest != contract.digest
 
 
 def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = False) -> dict[str, int]:
@@ -69,13 +68,13 @@ def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fal
         ConflictError, FencedError, TransientError: As the commit function.
     """
     basis = _basis(contract, ports)
-    if basis.before and basis.before.offsets == basis.offsets and not rebuild:
+    if not _is_work(contract, basis) and not rebuild:
         return {"keys": 0, "candidate": 0}
     branch = attempt_branch(lease.epoch)
     for table, snapshot in basis.heads.items():
         create_branch(ports.lake, table, branch, snapshot)
     try:
-        keys = _write(contract, ports, basis, branch, rebuild or basis.is_rebuild)
+        keys = _write(contract, ports, basis, branch, rebuild or basis.is_rebuild(contract))
         candidate = _candidate(contract, ports, basis, branch, keys)
         commit(ports.engine, ports.lake, _change(contract, lease, basis, candidate))
     except ConflictError:
@@ -84,6 +83,13 @@ def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fal
         raise
     log.info("cleaned", dataset=contract.id, keys=keys, candidate=candidate.number)
     return {"keys": keys, "candidate": candidate.number}
+
+
+def _is_work(contract: Contract, basis: Basis) -> bool:
+    """Events landed since the candidate before, or another contract; a dataset without events has no candidate."""
+    if basis.before is None:
+        return bool(basis.offsets)
+    return basis.before.offsets != basis.offsets or basis.before.contract_digest != contract.digest
 
 
 def _basis(contract: Contract, ports: Ports) -> Basis:
