@@ -64,6 +64,7 @@ def configuration(layout: Layout) -> dict[str, str]:
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.shuffle.partitions": "4",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+        "spark.python.daemon.module": "infra.stack.spark_daemon",
         **{f"spark.sql.catalog.lake{name}": value for name, value in _catalog(layout).items()},
     }
 
@@ -101,6 +102,7 @@ def _environment(layout: Layout, folder: Path) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": str(write_private(layout.private / "spark-s3.ini", keys)),
         "AWS_CONFIG_FILE": os.devnull,
         "PYSPARK_PYTHON": sys.executable,
+        "MALLOC_ARENA_MAX": "2",  # the C library otherwise keeps an arena of memory for every few threads
         "JAVA_HOME": str(java().parent.parent),
     }
 
