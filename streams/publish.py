@@ -167,10 +167,11 @@ def _export(request: Request, folder: Path) -> Iterator[Export]:
         yield look(Path(request.file), request.format)
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="stdin-") as file:
+    # Unnamed like the spool: it is gone however this program ends. Each reader opens it anew through its descriptor.
+    with tempfile.TemporaryFile(dir=folder) as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
         file.flush()
-        yield look(Path(file.name), request.format or "csv")
+        yield look(Path(f"/proc/self/fd/{file.fileno()}"), request.format or "csv")
 
 
 def _check_columns(request: Request, export: Export, contract: Contract) -> None:

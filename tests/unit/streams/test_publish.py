@@ -1,6 +1,7 @@
 """Publishing up to the point where Kafka begins, on the contracts that are there."""
 
 import gzip
+import io
 import json
 from pathlib import Path
 
@@ -151,6 +152,20 @@ def test_the_publishing_key_is_made_once_and_is_private(settings):
     path = settings.secrets_dir / "publish-civil_affairs"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [found.name for found in settings.secrets_dir.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_standard_input_is_read_from_a_file_without_a_name(tmp_path, settings, monkeypatch, form):
+    lines = [HEADER, *map(a_line, range(20))]
+    path = write(tmp_path / "cases.csv", lines)
+    if form == "parquet":
+        table = [dict(zip(HEADER.split(","), line.split(","), strict=True)) for line in lines[1:]]
+        pq.write_table(pa.Table.from_pylist(table), path)
+    with path.open("rb") as file, io.TextIOWrapper(file) as text:
+        monkeypatch.setattr("sys.stdin", text)
+        request = Request(file="-", dataset=CASES, dry_run=True, format=form)
+        assert publish(request, settings).rows == 20
+    assert list((settings.run_dir / "publish" / "civil_affairs").iterdir()) == []
 
 
 def ids(path: Path, contract, **origin: object) -> list[str]:
