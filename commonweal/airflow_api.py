@@ -12,6 +12,7 @@ TIMEOUT_SECONDS = 10.0
 ACTIVE = ("queued", "running")
 ENDED = ("success", "failed")
 PAGE = 100
+DENIED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 _Params = dict[str, Any] | None
 _Json = dict[str, Any] | None
@@ -94,9 +95,12 @@ class Airflow:
                 return runs
 
     def _ask(self, method: str, path: str, *, params: _Params = None, json: _Json = None) -> httpx.Response:
-        """One request, signed in; a token that has run out is replaced once."""
+        """One request, signed in; a token that has run out is replaced once.
+
+        Airflow answers 403 to a token that it doesn't take, as it does to an account that lacks a right.
+        """
         answer = self._send(method, path, params, json) if self._token else None
-        if answer is None or answer.status_code == httpx.codes.UNAUTHORIZED:
+        if answer is None or answer.status_code in DENIED:
             self._sign_in()
             answer = self._send(method, path, params, json)
         return answer
@@ -105,7 +109,7 @@ class Airflow:
         login = {"username": self.account, "password": self.settings.secret(f"airflow-{self.account}")}
         self._token = ""
         answer = self._send("POST", "/auth/token", None, login)
-        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        if answer.status_code in DENIED:
             raise ConfigError(f"Airflow refused account {self.account}; check the secret file airflow-{self.account}")
         self._token = str(self._body(answer, "auth")["access_token"])
 
@@ -122,7 +126,7 @@ class Airflow:
         if answer.is_success:
             body: dict[str, Any] = answer.json()
             return body
-        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        if status in DENIED:
             raise AccessDeniedError(f"{what}: Airflow denies account {self.account}; give it the role that may start runs")
         if status == httpx.codes.NOT_FOUND:
             raise TransientError(f"{what}: Airflow does not know it yet; it is asked again when the DAG file has been read")
