@@ -1,8 +1,9 @@
 """Suppression of small cells in open data, applied to a product's rows after its transform.
 
-A period is published once, when it is closed, as a full grid: every cell and every total is there, shown or hidden, so that an
-absent one says nothing. What was published stays as it was, row for row. On an announced day of revision a period is worked out
-anew with the cells shown that were shown before; if that would not be safe any more, it stays as it was.
+A period is published once, when it is closed by the calendar and by the data, as a full grid: every cell and every total is
+there, shown or hidden, so that an absent one says nothing. What was published stays as it was, row for row. On an announced day
+of revision a period is worked out anew with the cells shown that were shown before; if that would not be safe any more, it stays
+as it was.
 
 What is hidden within one period is decided by :mod:`commonweal.disclosure`. No total over periods is published, so periods don't
 tell on each other.
@@ -52,7 +53,8 @@ def suppress(
     frozen = _by_period(published.to_pylist() if published is not None else [], suppression)
     layout = _Layout.of(suppression, [*table.to_pylist(), *(published.to_pylist() if published is not None else [])])
     due = sum(day <= closed_through for day in suppression.revisions)
-    closed = [period for period in sorted(fresh.keys() | frozen.keys()) if _end(period, suppression) <= closed_through]
+    through = min(closed_through, _reached(fresh, suppression))
+    closed = [period for period in fresh if _end(period, suppression) <= through]
     found: list[Row] = []
     for period in sorted({*closed, *frozen}):
         found += _period(_Period(layout, suppression, period, fresh.get(period, {})), frozen.get(period), due)
@@ -81,6 +83,17 @@ def _by_period(rows: Iterable[Row], suppression: Suppression) -> dict[date, dict
             f"suppression: {repeated} row(s) repeat a cell of {', '.join(suppression.dimensions)}; make cells unique"
         )
     return found
+
+
+def _reached(fresh: Mapping[date, Mapping[Cell, Row]], suppression: Suppression) -> date:
+    """The first day of the newest period that has begun in the data, whatever the calendar says.
+
+    While a backlog is still arriving, the periods at its end are not complete; published now, they would stay wrong for good.
+    """
+    counts = {
+        period: sum(row[suppression.count] for cell, row in cells.items() if TOTAL not in cell) for period, cells in fresh.items()
+    }
+    return max((period for period, count in counts.items() if count >= suppression.threshold), default=date.min)
 
 
 def _end(period: date, suppression: Suppression) -> date:

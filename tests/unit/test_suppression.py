@@ -29,7 +29,7 @@ Counts = dict[tuple[str, ...], tuple[int, int]]
 
 
 def month_rows(counts: Counts, month: date, rule: Suppression = RULE) -> list[Row]:
-    """The transform's rows: every inner cell that has a request, and every total."""
+    """The transform's rows of a month: every inner cell that has a request, and every total."""
     found: dict[tuple[str, ...], list[int]] = {}
     levels = [frozenset[str](), *(frozenset(margin) for margin in rule.margins)]
     for (cell, (closed, still_open)), level in product(counts.items(), levels):
@@ -44,7 +44,9 @@ def month_rows(counts: Counts, month: date, rule: Suppression = RULE) -> list[Ro
 
 
 def release(rows: list[Row], through: date, before: pa.Table | None = None, rule: Suppression = RULE) -> pa.Table:
-    return suppress(pa.Table.from_pylist(rows, schema=TYPES), rule, published=before, closed_through=through)
+    """What is published when the data have reached 2025 and the calendar ``through``."""
+    later = [{**row, "month": date(2025, 1, 1)} for row in rows if row["month"] == rows[0]["month"]]
+    return suppress(pa.Table.from_pylist(rows + later, schema=TYPES), rule, published=before, closed_through=through)
 
 
 def town(seed: int, places: int = 6, topics: int = 4) -> Counts:
@@ -126,7 +128,8 @@ def test_three_dimensions_with_some_margins_only() -> None:
     chance = random.Random(4)
     truth = {(p, t, w): (chance.choice([0, 4, 14, 40]), chance.choice([0, 4, 14, 40]))
              for p, t, w in product("ab", "cde", "fg")}  # fmt: skip
-    published = suppress(month_rows(truth, JANUARY, rule), rule, published=None, closed_through=MARCH).to_pylist()
+    rows = month_rows(truth, JANUARY, rule) + month_rows(truth, MARCH, rule)
+    published = suppress(rows, rule, published=None, closed_through=MARCH).to_pylist()
     assert_safe(published, truth, rule)
     assert any(not row["is_suppressed"] for row in published)
 
@@ -157,6 +160,14 @@ def test_only_closed_periods() -> None:
     assert release(rows, date(2024, 2, 29)).num_rows == 0
     assert {row["month"] for row in release(rows, date(2024, 3, 1)).to_pylist()} == {JANUARY}
     assert {row["month"] for row in release(rows, date(2024, 3, 30)).to_pylist()} == {JANUARY, FEBRUARY}
+
+
+def test_a_period_waits_until_the_data_have_reached_a_later_one() -> None:
+    """A backlog that is half landed must not be published as if it were whole, whatever the calendar says."""
+    rows = month_rows(town(1), JANUARY) + month_rows(town(2), FEBRUARY) + month_rows(town(3), MARCH)
+    stray = month_rows({("p0", "t0"): (2, 1)}, date(2024, 12, 1))
+    found = suppress(pa.Table.from_pylist(rows + stray, schema=TYPES), RULE, published=None, closed_through=date(2030, 1, 1))
+    assert {row["month"] for row in found.to_pylist()} == {JANUARY}
 
 
 def test_what_was_published_stays_whatever_arrives_later() -> None:
