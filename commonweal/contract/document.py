@@ -19,7 +19,7 @@ from commonweal.contract.finding import Finding
 from commonweal.contract.model import Contract
 
 CONTRACT_PROPERTIES = {
-    "zh", "datasetKind", "occurredAt", "sequence", "partitions", "inputs", "limits", "suppression", "purposes",
+    "zh", "datasetKind", "occurredAt", "sequence", "partitions", "inputs", "limits", "suppression", "coverage", "purposes",
     "sharingAttribute", "sharingConditions", "sharingBasis", "openData", "classification",
 }  # fmt: skip
 FIELD_PROPERTIES = {"zh", "titleZh", "codes", "unit", "personal", "treatment"}
@@ -179,9 +179,9 @@ def _key(properties: Iterable[SchemaProperty]) -> list[str | None]:
 
 def _renamed(own: dict[str, Any]) -> dict[str, Any]:
     names = {
-        "occurredAt": "occurred_at", "sequence": "sequence", "partitions": "partitions", "inputs": "inputs", "limits": "limits",
-        "suppression": "suppression", "purposes": "purposes", "sharingAttribute": "sharing", "classification": "classification",
-        "sharingConditions": "sharing_conditions", "sharingBasis": "sharing_basis",
+        "occurredAt": "occurred_at", "sharingAttribute": "sharing", "sharingConditions": "sharing_conditions",
+        "sharingBasis": "sharing_basis",
+        **{name: name for name in ("sequence", "partitions", "inputs", "coverage", "limits", "suppression", "purposes", "classification")},
     }  # fmt: skip
     return {names[name]: _snake(value) for name, value in own.items() if name in names}
 

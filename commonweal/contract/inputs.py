@@ -54,3 +54,16 @@ def _problems(contract: Contract, contracts: Mapping[str, Contract], files: Coll
             )
         if names.count(item.name) > 1:
             yield path, "repeated_name", f"two inputs are called {item.name}; rename one"
+    yield from _coverage(contract, contracts)
+
+
+def _coverage(contract: Contract, contracts: Mapping[str, Contract]) -> Iterator[tuple[str, str, str]]:
+    """A join that must find partners is between two inputs, on a column that both have."""
+    datasets = {item.name: item.dataset for item in contract.inputs}
+    for place, item in enumerate(contract.coverage):
+        for name in (item.input, item.within):
+            dataset = contracts.get(datasets.get(name, ""))
+            if name not in datasets:
+                yield f"coverage.{place}", "unknown_input", "names an input that the contract does not have; correct it"
+            elif dataset and item.column not in {field.column for field in dataset.fields}:
+                yield f"coverage.{place}", "unknown_column", f"{dataset.id} has no such column; correct it"

@@ -155,6 +155,8 @@ def _suppression(contract: Contract) -> Iterator[Problem]:
         )
     if rule.threshold < MIN_THRESHOLD:
         yield "suppression", "suppression", f"the threshold is at least {MIN_THRESHOLD}"
+    if not set(rule.values) <= set(rule.dimensions) or len(rule.numerators) > 1 or rule.settle_days < 0:
+        yield "suppression", "suppression", "values are of dimensions, numerators at most one, settleDays at least 0; correct it"
 
 
 def _numbers(contract: Contract) -> Iterator[Problem]:

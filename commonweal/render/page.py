@@ -144,6 +144,8 @@ def _suppression(contract: Contract) -> str:
         ("Hidden together · 一并隐藏", ", ".join(map(_code, rule.measures))),
         ("Margins · 汇总维度", "; ".join(", ".join(map(_code, margin)) or "total · 总计" for margin in rule.margins)),
         ("Hidden below · 隐藏阈值", str(rule.threshold)),
+        ("Closed after · 周期结束后", f"{rule.settle_days} d"),
+        ("Revised on · 修订日期", ", ".join(day.isoformat() for day in rule.revisions) or "never · 无"),
     ]
     return "## Small cells · 小单元格保护\n\n" + _table(("", ""), rows)
 

@@ -4,7 +4,7 @@ import pytest
 
 from commonweal.contract.inputs import downstream, input_findings, upstream
 from commonweal.contract.loader import load_contract
-from commonweal.contract.model import Input
+from commonweal.contract.model import Coverage, Input
 from commonweal.contract.names import contract_file
 
 
@@ -58,3 +58,18 @@ def test_two_inputs_of_one_name(base):
     twice = (Input(name="x", dataset="hotline.a"), Input(name="x", dataset="hotline.a", table="history"))
     broken = contracts["hotline.b"].model_copy(update={"inputs": twice})
     assert set(found(contracts | {"hotline.b": broken})) == {("hotline/b.yaml", "repeated_name")}
+
+
+@pytest.mark.parametrize(
+    ("coverage", "rule"),
+    [
+        (Coverage(input="in_0", column="case_no", within="in_1"), None),
+        (Coverage(input="in_0", column="case_no", within="in_2"), "unknown_input"),
+        (Coverage(input="in_0", column="person_key", within="in_1"), "unknown_column"),
+    ],
+)
+def test_a_join_that_must_find_partners(base, coverage, rule):
+    contracts = network(base, a=[], b=[], c=["a", "b"])
+    product = contracts["hotline.c"].model_copy(update={"coverage": (coverage,)})
+    rules = {name for _, name in found(contracts | {"hotline.c": product})}
+    assert rules == ({rule} if rule else set())

@@ -174,6 +174,15 @@ def test_no_contract_is_an_error(tmp_path, schemas):
         load_contracts(schemas)
 
 
+def test_a_join_that_must_find_partners(schemas, edit):
+    edit(
+        HOTLINE,
+        "  - {property: partitions, value: 2}",
+        "  - {property: coverage, value: [{input: a, column: case_no, within: b}]}",
+    )
+    assert rules(schemas) == {"unknown_input"}
+
+
 def test_departments(schemas):
     departments = load_departments(schemas)
     assert departments["data_bureau"].role == "coordinator"
