@@ -177,13 +177,18 @@ def _key(properties: Iterable[SchemaProperty]) -> list[str | None]:
     return [item.name for item in sorted(keys, key=lambda item: item.primaryKeyPosition or 0)]
 
 
+_SAME = ("sequence", "partitions", "inputs", "coverage", "limits", "suppression", "purposes", "classification")
+_RENAMED = {
+    "occurredAt": "occurred_at",
+    "sharingAttribute": "sharing",
+    "sharingConditions": "sharing_conditions",
+    "sharingBasis": "sharing_basis",
+    **{name: name for name in _SAME},
+}
+
+
 def _renamed(own: dict[str, Any]) -> dict[str, Any]:
-    names = {
-        "occurredAt": "occurred_at", "sharingAttribute": "sharing", "sharingConditions": "sharing_conditions",
-        "sharingBasis": "sharing_basis",
-        **{name: name for name in ("sequence", "partitions", "inputs", "coverage", "limits", "suppression", "purposes", "classification")},
-    }  # fmt: skip
-    return {names[name]: _snake(value) for name, value in own.items() if name in names}
+    return {_RENAMED[name]: _snake(value) for name, value in own.items() if name in _RENAMED}
 
 
 def _snake(value: object) -> object:
