@@ -145,7 +145,7 @@ def test_success_within_a_stated_tolerance(good):
         {"unexpected": math.nan},
         {"evaluated": math.nan},
         {"missing": 1001},
-        {"missing": 500, "unexpected": 501},
+        {"missing": 500, "unexpected": 501, "success": False},
         {"evaluated": 1000.0},
         {"evaluated": True},
         {"success": 1},
@@ -164,6 +164,11 @@ def test_too_few_rows(good):
 @pytest.mark.parametrize("before", [660, 2001])
 def test_rows_change_too_much(good, before):
     assert refused_by(replace(good, since=replace(good.since, rows_before=before))) == {"rows_change"}
+
+
+@pytest.mark.parametrize("before", [700, 1999])
+def test_rows_may_change_within_the_limit(good, before):
+    assert refused_by(replace(good, since=replace(good.since, rows_before=before))) == set()
 
 
 @pytest.mark.parametrize("before", [None, 0])
