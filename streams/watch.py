@@ -20,7 +20,7 @@ from commonweal.database import engine
 from commonweal.errors import AccessDeniedError, CommonwealError, ContractError
 from commonweal.offsets import Offsets
 from commonweal.ports import code_version
-from commonweal.settings import Settings, load_settings
+from commonweal.settings import ROOT, Settings, load_settings
 from commonweal.steps.join import code_digest
 from commonweal.work import basis_of, find_work, read_state
 from streams.decision import Sight, Start, decide
@@ -29,6 +29,7 @@ from streams.repeat import log_as_json, repeat, stop_at_signal
 log = structlog.get_logger()
 
 PRINCIPAL = "watch"
+OUTDATED = 75  # exit code: start it anew (sysexits.h, EX_TEMPFAIL)
 
 Ends = dict[str, Offsets]
 
@@ -64,6 +65,7 @@ class Watch:
     airflow: Airflow
     clock: Callable[[], float] = time.monotonic
     _contracts: Mapping[str, Contract] = field(default_factory=dict)
+    _code: str = field(default_factory=lambda: code_version(ROOT))
     _next_sweep: float = 0.0
     _settled: dict[str, Ends] = field(default_factory=dict)
     _tries: dict[str, Tries] = field(default_factory=dict)
@@ -76,11 +78,12 @@ class Watch:
 
         Raises:
             TransientError: Kafka, Airflow or the database is unreachable.
+            SystemExit: The code has changed since this program began.
         """
         now = self.clock()
         if now >= self._next_sweep:
+            self._end_if_outdated()
             self._contracts = self._read_contracts()
-            code_version.cache_clear()  # tasks run the newest code; what is work must be judged by the same
             self._settled.clear()
             self._next_sweep = now + self.settings.sweep_seconds
         ends = self._ends()
@@ -91,6 +94,13 @@ class Watch:
         self._tries |= {item: replace(tries, last_active=now) for item, tries in self._tries.items() if item in active}
         sights = [sight for item in unsettled if item.id not in active for sight in self._sights(item, ends[item.id])]
         return tuple(start for start in decide(sights, now=now, pause_seconds=self.settings.sweep_seconds) if self._start(start))
+
+    def _end_if_outdated(self) -> None:
+        """Tasks run the newest code, and what is work must be judged by the same: end, and be started anew by the supervisor."""
+        code_version.cache_clear()
+        if code_version(ROOT) != self._code:
+            log.info("watch_outdated", code=self._code)
+            raise SystemExit(OUTDATED)
 
     def _read_contracts(self) -> Mapping[str, Contract]:
         """The contracts; while one is being mended, those read before."""

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from commonweal.errors import TransientError
+from commonweal.ports import code_version
 from commonweal.settings import Settings
-from streams.watch import opened
+from streams.watch import OUTDATED, opened
 
 
 @pytest.mark.parametrize("service", ["airflow", "database"])
@@ -38,6 +39,18 @@ def test_a_contract_that_is_wrong_leaves_the_others_as_they_were(stack, tmp_path
         (folder / "hotline").mkdir(parents=True)
         (folder / "hotline" / "service_request.yaml").write_text("id: [")
         assert isinstance(look(), tuple)
+
+
+def test_a_watcher_of_older_code_ends_to_be_started_anew(stack, monkeypatch):
+    monkeypatch.setenv("COMMONWEAL_CODE_VERSION", "older")
+    code_version.cache_clear()
+    with opened(stack.settings.model_copy(update={"sweep_seconds": 1e-9})) as look:
+        look()
+        monkeypatch.setenv("COMMONWEAL_CODE_VERSION", "newer")
+        with pytest.raises(SystemExit) as ended:
+            look()
+    assert ended.value.code == OUTDATED
+    code_version.cache_clear()
 
 
 def behind(settings: Settings, service: str) -> tuple[str, int]:
