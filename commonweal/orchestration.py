@@ -41,7 +41,7 @@ MAINTENANCE = {
 }
 NIGHTLY = CronTriggerTimetable("0 2 * * *", timezone="Asia/Shanghai")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-CHATTY = ("kafka", "pyiceberg", "urllib3")
+CHATTY = ("great_expectations", "kafka", "pyiceberg", "urllib3")
 NAME = re.compile(r"[a-z][a-z0-9_./:-]{0,299}")
 
 
