@@ -1,4 +1,4 @@
-"""The audit on a real Spark: what Great Expectations calls success, counted; what it can't run, said; no value of a row in words."""
+"""The audit on a real Spark: success as Great Expectations means it, counted; rules that fail to run; no value of a row."""
 
 import logging
 from collections.abc import Iterator
