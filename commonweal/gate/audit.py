@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from commonweal.contract.model import Rule
+from commonweal.contract.model import Rule, TableName
 from commonweal.errors import TransientError
 from commonweal.gate.model import RuleResult
 from commonweal.render.suite import ALLOWED, Suite
@@ -24,7 +24,7 @@ ROW_COUNT = "expect_table_row_count_to_be_between"
 NEVER_NULL = "expect_column_values_to_not_be_null", "expect_column_values_to_be_null"
 
 
-def audit(frames: "Mapping[str, DataFrame]", suite: Suite) -> tuple[RuleResult, ...]:
+def audit(frames: "Mapping[TableName, DataFrame]", suite: Suite) -> tuple[RuleResult, ...]:
     """Run a suite on Spark Connect frames.
 
     Args:
