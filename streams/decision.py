@@ -18,6 +18,7 @@ class Sight:
         basis: What a run would work on: landed and end offsets, released inputs, digests of contract, suite and code.
         finished: How many attempts and runs of the dataset have ended, so that a new run after a failed one has a new id.
         is_active: A run is queued or running.
+        is_filling: It was never released, and its topics still grow: a first backlog is landed as one.
         is_final: The last attempt over this very basis ended in an error that no repetition mends.
         starts: How often this program has started a run without anything having come of it.
         last_active: When it last saw such a run under way, or started it, on this program's own clock.
@@ -28,6 +29,7 @@ class Sight:
     basis: str
     finished: int
     is_active: bool = False
+    is_filling: bool = False
     is_final: bool = False
     starts: int = 0
     last_active: float = 0.0
@@ -74,6 +76,6 @@ def pause(starts: int, pause_seconds: float) -> float:
 
 
 def _is_due(sight: Sight, now: float, pause_seconds: float) -> bool:
-    if not sight.reasons or sight.is_active or sight.is_final:
+    if not sight.reasons or sight.is_active or sight.is_filling or sight.is_final:
         return False
     return sight.starts == 0 or now >= sight.last_active + pause(sight.starts, pause_seconds)

@@ -31,7 +31,22 @@ log = structlog.get_logger()
 PRINCIPAL = "watch"
 OUTDATED = 75  # exit code: start it anew (sysexits.h, EX_TEMPFAIL)
 
+QUIET_SECONDS = 3.0
+"""For so long a topic must not have grown until the first run of a dataset that nobody can read yet.
+
+Else the first release would hold the part of a backlog that happened to be there, and the second would be refused for growing.
+"""
+
 Ends = dict[str, Offsets]
+
+
+@dataclass(frozen=True)
+class Growth:
+    """When a dataset's topics were last seen to grow."""
+
+    ends: Ends
+    at: float
+
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,7 @@ class Watch:
     _next_sweep: float = 0.0
     _settled: dict[str, Ends] = field(default_factory=dict)
     _tries: dict[str, Tries] = field(default_factory=dict)
+    _growth: dict[str, Growth] = field(default_factory=dict)
 
     def look(self) -> tuple[Start, ...]:
         """Look once, and start what there is to start.
@@ -87,6 +103,7 @@ class Watch:
             self._settled.clear()
             self._next_sweep = now + self.settings.sweep_seconds
         ends = self._ends()
+        self._growth |= {item: Growth(end, now) for item, end in ends.items() if not self._is_known(item, end)}
         unsettled = [item for item in self._contracts.values() if self._settled.get(item.id) != ends[item.id]]
         if not unsettled:
             return ()
@@ -94,6 +111,9 @@ class Watch:
         self._tries |= {item: replace(tries, last_active=now) for item, tries in self._tries.items() if item in active}
         sights = [sight for item in unsettled if item.id not in active for sight in self._sights(item, ends[item.id])]
         return tuple(start for start in decide(sights, now=now, pause_seconds=self.settings.sweep_seconds) if self._start(start))
+
+    def _is_known(self, dataset: str, ends: Ends) -> bool:
+        return dataset in self._growth and self._growth[dataset].ends == ends
 
     def _end_if_outdated(self) -> None:
         """Tasks run the newest code, and what is work must be judged by the same: end, and be started anew by the supervisor."""
@@ -161,6 +181,7 @@ class Watch:
             basis=work.basis,
             # Runs that died before they could record an attempt count too, else their id would be taken for ever.
             finished=work.finished + (self._ended(contract.id) if work.is_open else 0),
+            is_filling=state.release is None and self.clock() - self._growth[contract.id].at < QUIET_SECONDS,
             is_final=work.blocked is not None,
             starts=tries.starts,
             last_active=tries.last_active,

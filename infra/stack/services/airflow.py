@@ -55,6 +55,7 @@ def environment(layout: Layout) -> dict[str, str]:
         "API__PORT": str(layout.ports["airflow"]),
         "API__BASE_URL": url,
         "API__WORKERS": "1",
+        "WORKERS__EXECUTION_API_TIMEOUT": "30",
         "API__SECRET_KEY": layout.secret("airflow-api"),
         "API_AUTH__JWT_SECRET": layout.secret("airflow-jwt"),
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",

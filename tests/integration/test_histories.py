@@ -1,0 +1,112 @@
+"""However a history is split into batches, Spark ends in the two tables of the plain fold; and run again, nothing changes."""
+
+import shutil
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from commonweal import bus
+from commonweal.apply import apply
+from commonweal.lake import lease as leases
+from commonweal.lake.candidates import read_candidate
+from commonweal.lake.names import landing_table, released_tables
+from commonweal.lake.spark import at
+from commonweal.ports import open_ports
+from commonweal.steps.clean import clean
+from commonweal.steps.land import land
+from tests.integration.histories import Sent, expected, random_history
+
+SEED = 20_261_123
+COPIES = ("history_whole", "history_split", "history_shuffled")
+
+
+@pytest.fixture(scope="module")
+def ports(stack, tmp_path_factory):
+    """The stack with copies of the hotline's contract, each with topics and tables of its own."""
+    folder = tmp_path_factory.mktemp("contracts") / "schemas"
+    shutil.copytree(stack.settings.schemas_dir, folder)
+    text = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8")
+    for name in COPIES:
+        (folder / "hotline" / f"{name}.yaml").write_text(text.replace("service_request", name), encoding="utf-8")
+    settings = stack.settings.model_copy(update={"schemas_dir": folder})
+    apply(settings)
+    return open_ports(settings)
+
+
+@pytest.fixture(scope="module")
+def history():
+    return random_history(Random(SEED), keys=120, events=900)
+
+
+def send(ports, contract, events: list[Sent]) -> None:
+    import orjson
+
+    with bus.producer(ports.settings, "dept-hotline") as producer:
+        for event in events:
+            key = event.document["case_no"].encode()
+            producer.send(contract.topic, key=key, value=orjson.dumps(event.document), headers=event.headers(contract))
+        producer.flush()
+
+
+def run(ports, contract) -> dict[str, int]:
+    with leases.held(ports.engine, contract.id, "test", seconds=60) as lease:
+        return land(contract, ports, lease) | clean(contract, ports, lease)
+
+
+def tables(ports, contract) -> tuple[set[tuple], set[tuple]]:
+    snapshots, places = read_candidate(ports.engine, contract.id).snapshots, released_tables(contract)
+    seconds = "cast(unix_micros({0}) as long) as {0}"
+    current = at(ports.spark, places["current"], snapshots["current"])
+    history = at(ports.spark, places["history"], snapshots["history"])
+    shown = current.selectExpr("case_no", "_state", "category", seconds.format("_valid_from")).collect()
+    periods = history.selectExpr("case_no", "_event_id", "category", seconds.format("_valid_from"), seconds.format("_valid_to"))
+    return {tuple(row) for row in shown}, {tuple(row) for row in periods.collect()}
+
+
+def split(events: list[Sent], random: Random, parts: int) -> list[list[Sent]]:
+    cuts = sorted(random.sample(range(1, len(events)), parts - 1))
+    return [events[start:end] for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "shuffled"), [("history_whole", 1, False), ("history_split", 3, False), ("history_shuffled", 3, True)]
+)
+def test_any_split_and_order_ends_in_the_tables_of_the_fold(ports, history, name, parts, shuffled):
+    contract, random = ports.contract(f"hotline.{name}"), Random(SEED + parts + shuffled)
+    events = random.sample(history, len(history)) if shuffled else history
+    for batch in split(events, random, parts) if parts > 1 else [events]:
+        send(ports, contract, batch)
+        assert run(ports, contract)["rejected"] == 0
+    current, periods = expected(history)
+    assert len(current) > 100
+    assert {state for _, state, _, _ in current} == {"live", "withdrawn", "unsettled"}
+    assert tables(ports, contract) == (current, periods)
+
+
+def test_each_step_run_again_changes_nothing(ports):
+    contract = ports.contract("hotline.history_whole")
+    before = read_candidate(ports.engine, contract.id)
+    assert not any(run(ports, contract).values())
+    assert read_candidate(ports.engine, contract.id) == before
+
+
+def test_a_rebuild_ends_in_the_same_tables(ports):
+    contract = ports.contract("hotline.history_split")
+    before = tables(ports, contract)
+    with leases.held(ports.engine, contract.id, "test", seconds=60) as lease:
+        clean(contract, ports, lease, rebuild=True)
+    assert tables(ports, contract) == before
+
+
+def test_every_event_is_accounted_for(ports, history):
+    from commonweal.gate.measure import accounting
+
+    for name in COPIES:
+        contract = ports.contract(f"hotline.{name}")
+        counted = accounting(contract, read_candidate(ports.engine, contract.id), ports.spark, ports.engine)
+        assert counted.accepted == len(history) == counted.offsets
+        assert counted.offsets_add_up
+        assert counted.accepted_adds_up
+        assert not replace(counted, live=counted.live + 1).accepted_adds_up
+        assert ports.spark.table(landing_table(contract).sql).count() == len(history)
