@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from commonweal.errors import CommonwealError, ConfigError
+from commonweal.identity import ensure_keys
 from commonweal.settings import Settings, load_settings
 from infra import install
 from infra.stack import processes, readiness, supervision
@@ -96,6 +97,7 @@ def prepare(run_dir: Path, wanted_ports: Mapping[str, int]) -> Layout:
         folder.mkdir(parents=True, exist_ok=True)
     for folder in (layout.private, run_dir / "keys"):
         private_folder(folder)
+    ensure_keys(run_dir / "keys")
     ensure_secrets(run_dir, departments(load_settings(run_dir).schemas_dir))
     ensure_certificates(layout.tls, datetime.datetime.now(datetime.UTC))
     (run_dir / "stack.env").write_text("".join(f"{name}={value}\n" for name, value in layout.addresses().items()))

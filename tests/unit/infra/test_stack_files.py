@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 
 from commonweal.errors import ConfigError
+from commonweal.identity import load_private_key, load_pseudonymiser, load_public_key
 from commonweal.settings import load_settings
 from infra.stack import bring_up, ports, supervision
 from infra.stack.certificates import ensure_certificates
@@ -77,6 +78,12 @@ def test_preparing_twice_changes_nothing(tmp_path: Path) -> None:
     assert bring_up.prepare(tmp_path / "run", {}) == layout
     assert {path: path.read_bytes() for path in layout.run_dir.rglob("*") if path.is_file()} == before
     assert load_settings(layout.run_dir).database_port == layout.ports["postgres"]
+
+
+def test_the_keys_of_pseudonyms_and_of_sealing_are_there_before_anything_lands(tmp_path: Path) -> None:
+    layout = bring_up.prepare(tmp_path / "run", {})
+    assert load_pseudonymiser(layout.run_dir / "keys").epoch == 1
+    assert load_private_key(layout.run_dir / "keys").public_key() == load_public_key(layout.run_dir / "keys")
 
 
 def test_no_configuration_holds_a_secret(tmp_path: Path) -> None:
