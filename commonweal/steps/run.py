@@ -1,19 +1,23 @@
 """Running steps: the same functions for Airflow and for a person at the command line."""
 
 import importlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from commonweal import errors
 from commonweal.attempts import new_attempt, recorded
 from commonweal.contract.model import Contract
-from commonweal.errors import ConfigError, TransientError
+from commonweal.errors import CommonwealError, ConfigError, TransientError
 from commonweal.lake import lease as leases
 from commonweal.ports import Ports, open_ports
 from commonweal.render.dag import PRODUCT_STEPS, SOURCE_STEPS
 from commonweal.settings import Settings
 from commonweal.work import basis_of, read_state
 
+OWN_ERROR = re.compile(r"commonweal\.errors\.(?P<name>\w+): (?P<message>[^\n]+)")
+ERRORS = {name: found for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, CommonwealError)}
 StepFunction = Callable[..., dict[str, int]]
 
 
@@ -78,6 +82,10 @@ def _outside_errors(what: str) -> Iterator[None]:
     try:
         yield
     except PySparkException as error:
+        own = OWN_ERROR.search(str(error))
+        if own and own["name"] in ERRORS:
+            # Raised in a Python worker: the message is ours, and ours never hold values.
+            raise ERRORS[own["name"]](own["message"]) from None
         raise TransientError(f"{what}: Spark ended with {_error_class(error)}; see: commonweal stack logs spark") from None
     except OSError as error:
         raise TransientError(

@@ -48,9 +48,9 @@ def tell(run_dir: Path, console: Console) -> None:
     _publish_all(settings, town, run_dir / "demo", console)
     console.rule("[bold]3  Airflow notices, Spark lands, cleans and joins, the gate judges[/]", align="left")
     ports = open_ports(settings)
-    _wait(ports, console, _has_judged_cases)
-    _repair(ports, town, console)
-    _wait(ports, console, _all_released)
+    wait(ports, console, has_judged_cases)
+    repair_cases(ports, town, console)
+    wait(ports, console, all_released)
     console.rule("[bold]4  What people read now[/]", align="left")
     console.print(releases_table(list_releases(ports.engine)))
     console.print(_where_to_look(settings, time.monotonic() - began))
@@ -68,12 +68,12 @@ def _publish_all(settings: Settings, town: Ledger, folder: Path, console: Consol
         console.print(
             f"  {dataset}: {path.name}: {outcome.outcome}, {outcome.sent:,} events{bad} ({time.monotonic() - began:.0f} s)"
         )
-    sent = _send_direct(settings, town.direct)
+    sent = send_direct(settings, town.direct)
     wrong = f", {len(town.wrong)} of them wrong" if sent else ""
     console.print(f"  {CASES}: by the department's own producer, unchecked: {sent:,} events{wrong}")
 
 
-def _send_direct(settings: Settings, events: Iterable[DirectEvent]) -> int:
+def send_direct(settings: Settings, events: Iterable[DirectEvent]) -> int:
     """Write events as a department's own system would, once; returns how many were sent now."""
     waiting, department = list(events), CASES.split(".")[0]
     journal = Journal(settings.run_dir / "publish" / department)
@@ -88,7 +88,7 @@ def _send_direct(settings: Settings, events: Iterable[DirectEvent]) -> int:
     return len(waiting)
 
 
-def _wait(ports: Ports, console: Console, is_done: Callable[[list[DatasetStatus]], bool]) -> None:
+def wait(ports: Ports, console: Console, is_done: Callable[[list[DatasetStatus]], bool]) -> None:
     """Show where every dataset stands until it is done; each verdict and release is told once."""
     deadline, told = time.monotonic() + PATIENCE_SECONDS, set[str]()
     with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -114,15 +114,17 @@ def _news(found: list[DatasetStatus]) -> Iterable[str]:
             yield f"{item.dataset}: [green]release {item.release}[/], {item.rows:,} rows"
 
 
-def _has_judged_cases(found: list[DatasetStatus]) -> bool:
+def has_judged_cases(found: list[DatasetStatus]) -> bool:
+    """The gate has judged what there is of assistance cases."""
     return any(item.dataset == CASES and item.gate and not item.work.reasons for item in found)
 
 
-def _all_released(found: list[DatasetStatus]) -> bool:
+def all_released(found: list[DatasetStatus]) -> bool:
+    """Every dataset has a release, and nothing waits."""
     return all(item.release and not item.work.reasons for item in found)
 
 
-def _repair(ports: Ports, town: Ledger, console: Console) -> None:
+def repair_cases(ports: Ports, town: Ledger, console: Console) -> None:
     """What the department's people do: look at the rejected events, correct each, send them again."""
     from commonweal.rejections import Repair, list_rejections, repair
 
