@@ -86,7 +86,8 @@ def admin(settings: Settings, principal: str) -> AbstractContextManager[KafkaAdm
     return _connected(settings, principal, lambda: KafkaAdminClient(**client_options(settings, principal)))
 
 
-def producer(settings: Settings, principal: str, **more: object) -> AbstractContextManager[KafkaProducer]:
+@contextmanager
+def producer(settings: Settings, principal: str, **more: object) -> Iterator[KafkaProducer]:
     """An idempotent producer that waits for all replicas; errors within the block become the platform's own.
 
     Args:
@@ -95,7 +96,20 @@ def producer(settings: Settings, principal: str, **more: object) -> AbstractCont
         more: Further options of ``KafkaProducer``.
     """
     options = client_options(settings, principal) | {"enable_idempotence": True, "acks": "all", "max_block_ms": 10_000} | more
-    return _connected(settings, principal, lambda: KafkaProducer(**options))
+    with _connected(settings, principal, lambda: KafkaProducer(**options)) as client:
+        try:
+            yield client
+        except BaseException:
+            abandon(client)
+            raise
+
+
+def abandon(client: KafkaProducer) -> None:
+    """Give up every record that the broker hasn't acknowledged, so that closing the producer ends.
+
+    Without it closing waits for ever for a broker that is gone; ``close(timeout=…)`` raises before it comes to stopping.
+    """
+    client._sender.force_close()
 
 
 def consumer(settings: Settings, principal: str, **more: object) -> AbstractContextManager[KafkaConsumer]:

@@ -2,18 +2,20 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
+from commonweal import bus
 from commonweal.contract.model import Contract
 from streams.publishing.checking import Event, Origin
 
 IN_FLIGHT = 20_000
 # The topic unpacks what it is sent and refuses a batch beyond its bound, so batches stay well below it and aren't packed.
 OPTIONS = {"batch_size": 262_144, "linger_ms": 20, "compression_type": None}
-_FLUSH_SECONDS = 120
+# The client itself goes on trying for ever when the broker is gone.
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -39,24 +41,32 @@ class Sender:
         self._contract = contract
         self._origin = origin
         self._progress = progress
+        self._patience = PATIENCE_SECONDS
         self._room = threading.BoundedSemaphore(IN_FLIGHT)
         self._lock = threading.Lock()
         self._sent = 0
         self.acknowledgements = Acknowledgements()
 
     def send(self, events: Iterable[Event]) -> Acknowledgements:
-        """Send all events and wait for their acknowledgements; stops at the first event that fails."""
+        """Send all events and wait for their acknowledgements; stops at the first event that fails, or when none comes."""
         for event in events:
-            self._room.acquire()
-            if self.acknowledgements.first_error is not None:
-                self._room.release()
+            if not self._room.acquire(timeout=self._patience) or self.acknowledgements.first_error is not None:
                 break
             self._send_one(event)
-        self._producer.flush(timeout=_FLUSH_SECONDS)
+        self._await_answers()
         with self._lock:
-            answered = self.acknowledgements.written + self.acknowledgements.refused + self.acknowledgements.unknown
-            self.acknowledgements.unknown += self._sent - answered
-        return self.acknowledgements
+            found = replace(self.acknowledgements)  # what the client says of the records it gives up is no answer of the broker
+            found.unknown = self._sent - found.written - found.refused
+        if not found.are_complete:
+            bus.abandon(self._producer)
+        return found
+
+    def _await_answers(self) -> None:
+        try:
+            self._producer.flush(timeout=self._patience)
+        except kafka_errors.KafkaError as error:
+            with self._lock:
+                self.acknowledgements.first_error = self.acknowledgements.first_error or error
 
     def _send_one(self, event: Event) -> None:
         headers = [(name, text.encode()) for name, text in self._origin.headers(event, self._contract).items()]
