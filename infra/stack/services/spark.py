@@ -20,6 +20,19 @@ OPENS = (
     "java.base/jdk.internal.ref",
     "java.security.jgss/sun.security.krb5",
 )
+KEPT = {
+    "spark.connect.session.manager.defaultSessionTimeout": "20m",
+    "spark.connect.session.manager.closedSessionsTombstonesSize": "100",
+    "spark.connect.execute.manager.abandonedTombstonesSize": "100",
+    "spark.sql.connect.ui.retainedSessions": "20",
+    "spark.sql.connect.ui.retainedStatements": "20",
+    "spark.sql.ui.retainedExecutions": "20",
+    "spark.sql.maxPlanStringLength": "16384",
+    "spark.ui.retainedJobs": "100",
+    "spark.ui.retainedStages": "100",
+    "spark.ui.retainedTasks": "1000",
+}
+"""How much the server remembers of past work: little, since its pages are off, and a plan's text can be long."""
 LOGGING = """
 rootLogger.level = warn
 rootLogger.appenderRef.out.ref = out
@@ -65,6 +78,7 @@ def configuration(layout: Layout) -> dict[str, str]:
         "spark.sql.shuffle.partitions": "4",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         "spark.python.daemon.module": "infra.stack.spark_daemon",
+        **KEPT,
         **{f"spark.sql.catalog.lake{name}": value for name, value in _catalog(layout).items()},
     }
 
