@@ -8,7 +8,8 @@ Every accepted event gets exactly one verdict, so that
 - ``corrected`` and ``withdrawn`` name the event they replace. A target that has not landed makes them *pending*; a target under
   another key, in conflict, or that leads back to the event itself, makes them a *conflict*. Of several replacements of one event
   the one recorded last counts.
-- States are ordered by (occurred_at, sequence, recorded_at). A tie of all three with different content is a *conflict*.
+- States are ordered by (occurred_at, sequence, recorded_at). A tie of all three with different content is a *conflict*. A state
+  that says the same as the one before it, as every later export does of what has not changed, is a *duplicate* of it.
 """
 
 from collections import defaultdict
@@ -205,7 +206,7 @@ def _last_recorded(candidates: list[int], events: Sequence[Event], verdicts: lis
 
 
 def _order(events: Sequence[Event], slots: Iterable[int], verdicts: list[Verdict | None]) -> list[int]:
-    """The effective states in order; ties with different content are set aside, with equal content are one state."""
+    """The effective states in order; ties with different content are set aside, the same again is one state."""
     ordered: list[int] = []
     by_time = sorted(slots, key=lambda index: (_when(events[index]), _copy_order(events[index])))
     for _, group in groupby(by_time, key=lambda index: _when(events[index])):
@@ -214,9 +215,11 @@ def _order(events: Sequence[Event], slots: Iterable[int], verdicts: list[Verdict
             for index in tied:
                 verdicts[index] = Verdict.CONFLICT
             continue
-        ordered.append(tied[0])
-        for index in tied[1:]:
-            verdicts[index] = Verdict.DUPLICATE
+        for index in tied:
+            if ordered and events[index].digest == events[ordered[-1]].digest:
+                verdicts[index] = Verdict.DUPLICATE
+            else:
+                ordered.append(index)
     for index in ordered[:-1]:
         verdicts[index] = Verdict.SUPERSEDED
     if ordered:

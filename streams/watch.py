@@ -48,7 +48,6 @@ class Growth:
     at: float
 
 
-
 @dataclass(frozen=True)
 class Tries:
     """Starts of a dataset since anything came of them.

@@ -8,19 +8,11 @@ from hypothesis import strategies as st
 from commonweal.states import Event, Settled, Target, Verdict, settle
 
 
-def event(event_id, *, kind="recorded", replaces=None, digest=None, at=1, sequence=None, recorded=1, **more):
-    """One event of key ``k``; the target's standing is filled in by ``place``."""
-    return {
-        "event_id": event_id,
-        "event_type": kind,
-        "replaces": replaces,
-        "digest": digest or event_id,
-        "occurred_at": at,
-        "sequence": sequence,
-        "recorded_at": recorded,
-        "source": "/d",
-        **more,
-    }
+def event(event_id, **given):
+    """One event of key ``k``; the target's standing is filled in by ``placed``."""
+    usual = {"event_type": "recorded", "replaces": None, "digest": event_id, "occurred_at": 1, "sequence": None, "recorded_at": 1}
+    words = {"kind": "event_type", "at": "occurred_at", "recorded": "recorded_at"}
+    return {"event_id": event_id, "source": "/d", **usual, **{words.get(name, name): value for name, value in given.items()}}
 
 
 def placed(rows: list[dict]) -> list[Event]:
@@ -61,6 +53,16 @@ def test_a_tie_does_not_hide_an_older_state():
 
 def test_equal_content_twice_is_one_state():
     assert sorted(verdicts([event("a", digest="x"), event("b", digest="x")])) == ["duplicate", "live"]
+
+
+def test_a_later_export_that_says_the_same_adds_nothing():
+    settled = settle(placed([event("a", digest="x", recorded=1), event("b", digest="x", recorded=2)]))
+    assert settled.outcomes == ((Verdict.LIVE, 1, None), (Verdict.DUPLICATE, None, None))
+
+
+def test_a_state_that_comes_back_is_a_state_again():
+    rows = [event("a", digest="x", recorded=1), event("b", digest="y", recorded=2), event("c", digest="x", recorded=3)]
+    assert verdicts(rows) == ["superseded", "superseded", "live"]
 
 
 def test_same_id_same_content_is_a_duplicate_and_the_earlier_recording_counts():

@@ -5,8 +5,6 @@ password, a missing CA or a stopped broker. So a connection starts with ``sign_i
 first failure says what is wrong. Nothing outside this module handles an error of Kafka's client.
 """
 
-import socket
-import ssl
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,21 +12,16 @@ from typing import Any, Protocol, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.net.sasl import get_sasl_mechanism
-from kafka.protocol.api_message import ApiMessage
 from kafka.protocol.consumer import OffsetSpec
-from kafka.protocol.parser import KafkaProtocol
-from kafka.protocol.sasl import SaslAuthenticateRequest, SaslHandshakeRequest
 
+from commonweal.bus.login import CONNECT_SECONDS, MECHANISM, authenticate, cause, dial
 from commonweal.errors import AccessDeniedError, CommonwealError, ConfigError, TransientError
 from commonweal.settings import Settings
 
-MECHANISM = "SCRAM-SHA-512"
-CONNECT_SECONDS = 10.0
 _GRANTS = "grants follow the contracts, see: commonweal apply --plan"
 
 # Codes of Kafka's protocol (https://kafka.apache.org/protocol#protocol_error_codes).
-_NO_ERROR, _UNKNOWN_TOPIC, _TOPIC_DENIED, _SASL_FAILED = 0, 3, 29, 58
+_NO_ERROR, _UNKNOWN_TOPIC, _TOPIC_DENIED = 0, 3, 29
 
 
 class _Closable(Protocol):
@@ -188,10 +181,10 @@ def accepts_password(settings: Settings, principal: str) -> bool:
     failures = []
     for server in options["bootstrap_servers"]:
         try:
-            with _dial(server, _ca(settings)) as channel:
-                return _authenticate(channel, options)
+            with dial(server, _ca(settings)) as channel:
+                return authenticate(channel, options)
         except OSError as error:
-            failures.append(f"{server} ({_cause(error)})")
+            failures.append(f"{server} ({cause(error)})")
     raise TransientError(f"Kafka is unreachable at {', '.join(failures)}; is the broker running? see: commonweal stack status")
 
 
@@ -254,56 +247,3 @@ def _offsets(client: KafkaAdminClient, topics: Iterable[str], spec: OffsetSpec) 
         for partition, found in client.list_partition_offsets(dict.fromkeys(wanted, spec)).items():
             result[partition.topic][partition.partition] = found.offset
     return {name: dict(sorted(offsets.items())) for name, offsets in result.items()}
-
-
-def _dial(server: str, ca: str) -> ssl.SSLSocket:
-    host, _, port = server.rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigError(f"COMMONWEAL_KAFKA_BOOTSTRAP holds {server}, which is not host:port")
-    plain = socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS)
-    try:
-        return ssl.create_default_context(cafile=ca).wrap_socket(plain, server_hostname=host.strip("[]"))
-    except ssl.SSLCertVerificationError as error:
-        raise ConfigError(
-            f"the certificate of {server} is not trusted ({error.verify_message}); COMMONWEAL_KAFKA_CA must name its CA"
-        ) from None
-    except ssl.SSLEOFError:
-        raise  # also what a broker that is stopping looks like
-    except ssl.SSLError:
-        raise ConfigError(f"{server} does not speak TLS; COMMONWEAL_KAFKA_BOOTSTRAP must name a SASL_SSL port") from None
-    finally:
-        plain.close()  # without effect once wrapped: wrap_socket detaches it
-
-
-def _authenticate(channel: ssl.SSLSocket, options: dict[str, Any]) -> bool:
-    principal = options["sasl_plain_username"]
-    protocol = KafkaProtocol(client_id=options["client_id"])
-    answer = _ask(channel, protocol, SaslHandshakeRequest[1](mechanism=MECHANISM))
-    if answer.error_code != _NO_ERROR:
-        raise ConfigError(f"Kafka does not offer {MECHANISM}; enable it on the listener of COMMONWEAL_KAFKA_BOOTSTRAP")
-    mechanism = get_sasl_mechanism(MECHANISM)(**options)
-    while not mechanism.is_done():
-        answer = _ask(channel, protocol, SaslAuthenticateRequest[1](mechanism.auth_bytes()))
-        if answer.error_code == _SASL_FAILED:
-            return False
-        if answer.error_code != _NO_ERROR:
-            raise TransientError(f"Kafka did not finish the login of principal {principal} (code {answer.error_code}); try again")
-        mechanism.receive(answer.auth_bytes)
-    return True
-
-
-def _ask(channel: ssl.SSLSocket, protocol: KafkaProtocol, request: ApiMessage) -> ApiMessage:
-    protocol.send_request(request)
-    channel.sendall(protocol.send_bytes())
-    while True:
-        data = channel.recv(65536)
-        if not data:
-            raise ConnectionResetError("closed during the login")
-        for _, response in protocol.receive_bytes(data):
-            return response
-
-
-def _cause(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return "closed during the TLS handshake"
-    return error.strerror or type(error).__name__
