@@ -51,6 +51,11 @@ class Ports:
 
         return session(self.settings)
 
+    def close(self) -> None:
+        """End the Spark session, if one was opened: left to the garbage collector it may block another session's query."""
+        if "spark" in self.__dict__:
+            self.spark.stop()
+
     def contract(self, dataset: str) -> Contract:
         """The contract of a dataset.
 

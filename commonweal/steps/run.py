@@ -31,7 +31,10 @@ def run_step(step: str, dataset: str, settings: Settings, *, run_id: str = "by-h
         CommonwealError: As the step; see the step's module.
     """
     ports = open_ports(settings)
-    return run_with(ports, step, dataset, run_id=run_id)
+    try:
+        return run_with(ports, step, dataset, run_id=run_id)
+    finally:
+        ports.close()
 
 
 def run_with(ports: Ports, step: str, dataset: str, *, run_id: str = "by-hand", rebuild: bool = False) -> dict[str, int | str]:

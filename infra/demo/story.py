@@ -116,7 +116,8 @@ def _news(found: list[DatasetStatus]) -> Iterable[str]:
 
 def has_judged_cases(found: list[DatasetStatus]) -> bool:
     """The gate has judged what there is of assistance cases."""
-    return any(item.dataset == CASES and item.gate and not item.work.reasons for item in found)
+    cases = next(item for item in found if item.dataset == CASES)
+    return bool(cases.gate) and not {"landed < end", "cleaned < landed"} & set(cases.work.reasons)
 
 
 def all_released(found: list[DatasetStatus]) -> bool:
