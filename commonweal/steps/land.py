@@ -140,7 +140,7 @@ def _batches(contract: Contract, ports: Ports, topic: str) -> Iterator[Range]:
     """Ranges of at most ``batch_records``, up to the end that Kafka has now."""
     seen = positions(ports.settings, topic)
     start = landed_offsets(contract, ports, topic, seen.topic_id)
-    start = _skip_accepted_losses(contract, ports, topic, {partition: start.get(partition, 0) for partition in seen.end})
+    start = skip_accepted_losses(contract, ports, topic, {partition: start.get(partition, 0) for partition in seen.end})
     lost = {
         partition: seen.beginning[partition] - start[partition]
         for partition in start
@@ -164,7 +164,7 @@ def _loss_message(dataset: str, topic: str, lost: Offsets, shrunk: list[int]) ->
     )
 
 
-def _skip_accepted_losses(contract: Contract, ports: Ports, topic: str, start: Offsets) -> Offsets:
+def skip_accepted_losses(contract: Contract, ports: Ports, topic: str, start: Offsets) -> Offsets:
     """Move each start over the losses that a person accepted."""
     with database_errors(f"reading the accepted losses of {contract.id}"), ports.engine.begin() as connection:
         losses = connection.execute(LOSSES, {"dataset": contract.id, "topic": topic}).all()
