@@ -13,7 +13,7 @@ from infra.docs import DOCS, ELSEWHERE, pages
 
 PLACES = ("*.md", "[a-z]*/README.md", "docs/*.md", "docs/adr/*.md", "docs/runbooks/*.md")
 WRITTEN = sorted({path for place in PLACES for path in ROOT.glob(place)})
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+LINK = re.compile(r"(?:\]\(|<img src=\")([^)\"#\s]+)")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 FUNCTION = re.compile(r"`((?:commonweal|streams|infra|jobs)/[\w/]+\.py)::([\w.]+)`")
 INTERNAL = {"COMMONWEAL_STACK_UNIT"}
