@@ -61,6 +61,15 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert [f"{file}::{name}" for file, name in named if not _defines(ROOT / file, name)] == []
 
 
+@pytest.mark.parametrize("folder", ["commonweal", "streams", "infra"])
+def test_a_folders_readme_names_each_of_its_parts(folder: str) -> None:
+    text = (ROOT / folder / "README.md").read_text(encoding="utf-8")
+    modules = {path.name for path in (ROOT / folder).glob("*.py") if not path.stem.startswith("__")}
+    packages = {path.parent.name + "/" for path in (ROOT / folder).glob("*/__init__.py")}
+    assert modules
+    assert sorted(part for part in modules | packages if part not in text) == []
+
+
 def _defines(file: Path, name: str) -> bool:
     """Whether the file defines the function, or the method ``Class.method``."""
     if not file.is_file():
