@@ -70,18 +70,20 @@ class Repair:
 def with_fates(rejected: "DataFrame", accepted: "DataFrame", spark: "SparkSession", engine: Engine, dataset: str) -> "DataFrame":
     """Rejected landing rows with their ``fate``.
 
-    Answered by an accepted event of the same (source, id): ``repaired``; by a person: ``dismissed``; else ``open``.
+    Answered by a later accepted event of the same (source, id): ``repaired``; by a person: ``dismissed``; else ``open``.
     """
     from pyspark.sql import functions as F
 
-    answers = accepted.select("_source", "_event_id").distinct().withColumn("_repaired", F.lit(True))
+    answers = accepted.groupBy("_source", "_event_id").agg(F.max("_appended_at").alias("_answered_at"))
     with database_errors(f"reading the dismissals of {dataset}"), engine.begin() as connection:
         places = [tuple(row) for row in connection.execute(DISMISSED, {"dataset": dataset})]
     schema = "_kafka_topic string, _kafka_partition int, _kafka_offset long, _dismissed boolean"
     decided = spark.createDataFrame([(*place, True) for place in places], schema)
     judged = rejected.join(answers, ["_source", "_event_id"], "left").join(F.broadcast(decided), list(PLACE), "left")
-    fate = F.when(F.col("_repaired"), "repaired").when(F.col("_dismissed"), "dismissed").otherwise("open")
-    return judged.withColumn("fate", fate).drop("_repaired", "_dismissed")
+    fate = (
+        F.when(F.col("_answered_at") > F.col("_appended_at"), "repaired").when(F.col("_dismissed"), "dismissed").otherwise("open")
+    )
+    return judged.withColumn("fate", fate).drop("_answered_at", "_dismissed")
 
 
 def list_rejections(contract: Contract, ports: Ports, person: Person, *, fate: str = "open", most: int = 1000) -> list[Rejection]:

@@ -129,14 +129,15 @@ def _copy_order(event: Event) -> tuple[str, str, int, tuple[str, int, int]]:
 
 def _resolve_replacements(events: Sequence[Event], chosen: dict[Identity, int], verdicts: list[Verdict | None]) -> list[int]:
     """Mark what replaces and is replaced; return the events that are effective states."""
-    targets = {index: _standing(events[index], chosen) for index in chosen.values() if events[index].replaces is not None}
+    copies = _same_again(events, chosen, verdicts)
+    targets = {index: _standing(events[index], chosen, copies) for index in chosen.values() if events[index].replaces is not None}
     for index in targets:
         verdicts[index] = _fate(index, events, targets)
     replacements: dict[int, list[int]] = defaultdict(list)
     for index, target in targets.items():
         if verdicts[index] is None and isinstance(target, int):
             replacements[target].append(index)
-    roots = [index for index in chosen.values() if events[index].replaces is None]
+    roots = [index for index in chosen.values() if events[index].replaces is None and index not in copies]
     slots = [state for root in roots if (state := _effective(root, events, replacements, verdicts)) is not None]
     for index in targets:
         if verdicts[index] is None and _hangs_on_conflict(index, targets, verdicts):
@@ -144,13 +145,37 @@ def _resolve_replacements(events: Sequence[Event], chosen: dict[Identity, int], 
     return slots
 
 
-def _standing(event: Event, chosen: dict[Identity, int]) -> int | Verdict:
+def _same_again(events: Sequence[Event], chosen: dict[Identity, int], verdicts: list[Verdict | None]) -> dict[int, int]:
+    """Recorded events that say what the one before them said, as each later export does of what hasn't changed.
+
+    Returns:
+        By event that says the same again, the first that said it: who replaces one of them replaces the state that all are.
+    """
+    copies: dict[int, int] = {}
+    first: int | None = None
+    recorded = [index for index in chosen.values() if events[index].replaces is None]
+    by_time = sorted(recorded, key=lambda index: (_when(events[index]), _copy_order(events[index])))
+    for _, group in groupby(by_time, key=lambda index: _when(events[index])):
+        tied = list(group)
+        if len({events[index].digest for index in tied}) > 1:
+            first = None
+            continue
+        for index in tied:
+            if first is not None and events[index].digest == events[first].digest:
+                copies[index], verdicts[index] = first, Verdict.DUPLICATE
+            else:
+                first = index
+    return copies
+
+
+def _standing(event: Event, chosen: dict[Identity, int], copies: dict[int, int]) -> int | Verdict:
     """The index of the event that is replaced, or why there is none."""
     if event.target is Target.OTHER_KEY:
         return Verdict.CONFLICT
     if event.target is Target.ABSENT:
         return Verdict.PENDING
-    return chosen.get((event.source, str(event.replaces)), Verdict.CONFLICT)
+    found = chosen.get((event.source, str(event.replaces)))
+    return Verdict.CONFLICT if found is None else copies.get(found, found)
 
 
 def _fate(index: int, events: Sequence[Event], targets: dict[int, int | Verdict]) -> Verdict | None:
@@ -182,7 +207,7 @@ def _effective(
 ) -> int | None:
     """Follow the last recorded replacement from event to event; None when the slot ends withdrawn."""
     at, before = root, root
-    while (winner := _last_recorded(replacements.get(at, []), events, verdicts)) is not None:
+    while (winner := _last_recorded(at, replacements, events, verdicts)) is not None:
         verdicts[at] = Verdict.SUPERSEDED
         before, at = at, winner
     if events[at].event_type == "withdrawn":
@@ -191,18 +216,29 @@ def _effective(
     return at
 
 
-def _last_recorded(candidates: list[int], events: Sequence[Event], verdicts: list[Verdict | None]) -> int | None:
-    """The replacement recorded last; those of one instant with different content are set aside."""
-    by_instant = sorted(candidates, key=lambda index: (-events[index].recorded_at, _copy_order(events[index])))
+def _last_recorded(
+    at: int, replacements: dict[int, list[int]], events: Sequence[Event], verdicts: list[Verdict | None]
+) -> int | None:
+    """The replacement recorded last; those of one instant with different content are set aside.
+
+    Replacements that say the same, one after the other, are one: who replaces one of them replaces the one that counts.
+    """
+    by_instant = sorted(replacements.get(at, []), key=lambda index: (-events[index].recorded_at, _copy_order(events[index])))
+    winner: int | None = None
     for _, group in groupby(by_instant, key=lambda index: events[index].recorded_at):
         tied = list(group)
-        if len({events[index].digest for index in tied}) == 1:
-            for index in tied[1:]:
-                verdicts[index] = Verdict.DUPLICATE
-            return tied[0]
+        if winner is not None and any(events[index].digest != events[winner].digest for index in tied):
+            return winner
+        if len({events[index].digest for index in tied}) > 1:
+            for index in tied:
+                verdicts[index] = Verdict.CONFLICT
+            continue
+        winner = tied[0] if winner is None else winner
         for index in tied:
-            verdicts[index] = Verdict.CONFLICT
-    return None
+            if index != winner:
+                verdicts[index] = Verdict.DUPLICATE
+                replacements[winner] = [*replacements.get(winner, []), *replacements.get(index, [])]
+    return winner
 
 
 def _order(events: Sequence[Event], slots: Iterable[int], verdicts: list[Verdict | None]) -> list[int]:

@@ -33,6 +33,9 @@ LAST_ATTEMPT = text(
     "select * from attempt where dataset = :dataset and finished_at is not null order by finished_at desc limit 1"
 )
 
+FINAL_ERRORS = ("ContractError", "DataLossError")
+"""Errors whose cause is in what the attempt saw. A missing right or setting is mended elsewhere, so those are tried again."""
+
 
 @dataclass(frozen=True)
 class State:
@@ -118,12 +121,15 @@ def find_work(contract: Contract, state: State, ends: Mapping[str, Offsets], cod
         contract: The dataset's contract.
         state: Where it stands.
         ends: By topic, the end offsets that Kafka has; empty for a product.
-        code: Digest of the dataset's own code, empty for a source.
+        code: Digest of the code that makes the dataset's rows.
     """
-    reasons = _source_reasons(contract, state, ends) if contract.kind == "source" else _product_reasons(contract, state, code)
+    reasons = (
+        _source_reasons(contract, state, ends, code) if contract.kind == "source" else _product_reasons(contract, state, code)
+    )
     reasons += _release_reasons(contract, state)
     basis = basis_of(contract, state, ends, code)
-    return Work(contract.id, tuple(reasons), basis, state.finished, _blocked(state, contract, ends, code))
+    blocked = _blocked(state, contract, ends, code, is_growing="landed < end" in reasons)
+    return Work(contract.id, tuple(reasons), basis, state.finished, blocked)
 
 
 def basis_of(contract: Contract, state: State, ends: Mapping[str, Offsets], code: str) -> str:
@@ -144,15 +150,15 @@ def basis_of(contract: Contract, state: State, ends: Mapping[str, Offsets], code
     return digest(seen)
 
 
-def _source_reasons(contract: Contract, state: State, ends: Mapping[str, Offsets]) -> list[str]:
+def _source_reasons(contract: Contract, state: State, ends: Mapping[str, Offsets], code: str) -> list[str]:
     reasons = []
     if any(count(state.landed.get(topic, {}), end) for topic, end in ends.items()):
         reasons.append("landed < end")
     cleaned = {topic: from_json(offsets) for topic, offsets in state.candidate.offsets.items()} if state.candidate else {}
     if cleaned != state.landed:
         reasons.append("cleaned < landed")
-    if state.candidate and state.candidate.contract_digest != contract.digest:
-        reasons.append("contract changed")
+    if state.candidate and state.candidate.contract_digest != f"{contract.digest}:{code}":
+        reasons.append("contract or code changed")
     return reasons
 
 
@@ -193,9 +199,12 @@ def is_gated(contract: Contract, state: State) -> bool:
     return bool(gate["suite_digest"] == suite(contract).digest and (gate["passed"] or is_same))
 
 
-def _blocked(state: State, contract: Contract, ends: Mapping[str, Offsets], code: str) -> str | None:
+def _blocked(state: State, contract: Contract, ends: Mapping[str, Offsets], code: str, *, is_growing: bool) -> str | None:
+    """The error that a repetition can't mend, while nothing that the attempt saw has changed; new events are landed still."""
     last = state.last
-    if last is None or last["outcome"] != "failed" or last["retryable"]:
+    if last is None or last["outcome"] != "failed" or last["error"] not in FINAL_ERRORS:
+        return None
+    if is_growing and last["step"] != "land":
         return None
     seen = basis_of(contract, state, ends if last["step"] == "land" else {}, code)
     return f"{last['step']}: {last['error']}" if last["basis"] == seen else None

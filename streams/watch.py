@@ -31,8 +31,8 @@ log = structlog.get_logger()
 PRINCIPAL = "watch"
 OUTDATED = 75  # exit code: start it anew (sysexits.h, EX_TEMPFAIL)
 
-QUIET_SECONDS = 3.0
-"""For so long a topic must not have grown until the first run of a dataset that nobody can read yet.
+QUIET_SECONDS, LONGEST_FILLING_SECONDS = 3.0, 180.0
+"""For so long a topic must not have grown until the first run of a dataset that was never landed, and the longest wait for it.
 
 Else the first release would hold the part of a backlog that happened to be there, and the second would be refused for growing.
 """
@@ -42,10 +42,11 @@ Ends = dict[str, Offsets]
 
 @dataclass(frozen=True)
 class Growth:
-    """When a dataset's topics were last seen to grow."""
+    """When a dataset's topics were last seen to grow, and when first."""
 
     ends: Ends
     at: float
+    began: float
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,11 @@ class Watch:
             self._settled.clear()
             self._next_sweep = now + self.settings.sweep_seconds
         ends = self._ends()
-        self._growth |= {item: Growth(end, now) for item, end in ends.items() if not self._is_known(item, end)}
+        self._growth |= {
+            item: Growth(end, now, self._growth[item].began if item in self._growth else now)
+            for item, end in ends.items()
+            if not self._is_known(item, end)
+        }
         unsettled = [item for item in self._contracts.values() if self._settled.get(item.id) != ends[item.id]]
         if not unsettled:
             return ()
@@ -113,6 +118,10 @@ class Watch:
 
     def _is_known(self, dataset: str, ends: Ends) -> bool:
         return dataset in self._growth and self._growth[dataset].ends == ends
+
+    def _is_filling(self, dataset: str) -> bool:
+        growth, now = self._growth[dataset], self.clock()
+        return now - growth.at < QUIET_SECONDS and now - growth.began < LONGEST_FILLING_SECONDS
 
     def _end_if_outdated(self) -> None:
         """Tasks run the newest code, and what is work must be judged by the same: end, and be started anew by the supervisor."""
@@ -180,7 +189,7 @@ class Watch:
             basis=work.basis,
             # Runs that died before they could record an attempt count too, else their id would be taken for ever.
             finished=work.finished + (self._ended(contract.id) if work.is_open else 0),
-            is_filling=state.release is None and self.clock() - self._growth[contract.id].at < QUIET_SECONDS,
+            is_filling=state.candidate is None and self._is_filling(contract.id),
             is_final=work.blocked is not None,
             starts=tries.starts,
             last_active=tries.last_active,

@@ -26,6 +26,7 @@ from kafka.admin import (
 from commonweal import bus
 from commonweal.apply.changes import Change, Operation, carry_out
 from commonweal.apply.secret_files import ensure_secret, has_secret
+from commonweal.bus.login import MECHANISM
 from commonweal.contract.model import Contract, Department
 from commonweal.errors import AccessDeniedError, ConfigError
 from commonweal.render.access import KAFKA_PROGRAMS, RELEASES_TOPIC, Acl, kafka_acls, kafka_principals
@@ -163,13 +164,13 @@ def _is_ours(principal: str) -> bool:
 
 def _store_password(client: KafkaAdminClient, settings: Settings, name: str) -> None:
     password = ensure_secret(settings, f"kafka-{name}")
-    upsertion = UserScramCredentialUpsertion(name, bus.MECHANISM, password, iterations=ITERATIONS)
+    upsertion = UserScramCredentialUpsertion(name, MECHANISM, password, iterations=ITERATIONS)
     _refuse_denials(client.alter_user_scram_credentials([upsertion]), "storing a password")
 
 
 def _remove(client: KafkaAdminClient, name: str) -> None:
     _refuse_denials(
-        client.alter_user_scram_credentials([UserScramCredentialDeletion(name, bus.MECHANISM)]), "removing a principal"
+        client.alter_user_scram_credentials([UserScramCredentialDeletion(name, MECHANISM)]), "removing a principal"
     )
 
 

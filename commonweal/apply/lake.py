@@ -11,7 +11,7 @@ from commonweal.settings import Settings
 
 
 def apply_tables(settings: Settings, contracts: Iterable[Contract], *, plan: bool) -> list[Change]:
-    """Create the tables that are missing.
+    """Create the tables that are missing, and add the columns that contracts have gained.
 
     Raises:
         AccessDeniedError: The pipeline may not write to the buckets.
@@ -30,10 +30,13 @@ def apply_tables(settings: Settings, contracts: Iterable[Contract], *, plan: boo
 
 def _tables(settings: Settings, contracts: Iterable[Contract]) -> Iterator[Operation]:
     from commonweal.lake.catalog import catalog
-    from commonweal.lake.tables import create_table, missing_tables
+    from commonweal.lake.tables import add_columns, create_table, missing_columns, missing_tables, wanted_tables
 
     lake = catalog(settings, "pipeline")
     for contract in contracts:
+        for table, names in missing_columns(lake, contract).items():
+            add = partial(add_columns, lake, table, wanted_tables(contract)[table])
+            yield Operation(Change("tables", "change", "table", table.sql, f"add {', '.join(names)}"), add)
         for table, schema in missing_tables(lake, contract).items():
             create = partial(create_table, settings, lake, table, schema)
             yield Operation(Change("tables", "create", "table", table.sql, f"{len(schema)} columns"), create)

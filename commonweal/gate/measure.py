@@ -128,7 +128,9 @@ def _rejections(
     rows: "DataFrame", spark: "SparkSession", engine: Engine, dataset: str, *, accepted: "DataFrame | None" = None
 ) -> dict[str, int]:
     """Rejected rows by what became of them."""
-    rejected = rows.where("not _accepted").select("_kafka_topic", "_kafka_partition", "_kafka_offset", "_source", "_event_id")
+    rejected = rows.where("not _accepted").select(
+        "_kafka_topic", "_kafka_partition", "_kafka_offset", "_source", "_event_id", "_appended_at"
+    )
     answers = rows.where("_accepted") if accepted is None else accepted
     judged = with_fates(rejected, answers, spark, engine, dataset)
     return {row["fate"]: row["count"] for row in judged.groupBy("fate").count().collect()}

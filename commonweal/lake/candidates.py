@@ -38,7 +38,7 @@ class Candidate:
         rows: By table, the number of rows that people would read; known after the audit, before it empty.
         counts: What the step counted: keys touched, events taken.
         inputs: By dataset, the number of the release it was made from, transitively; empty for a source.
-        contract_digest: Of the contract it was made with.
+        contract_digest: Of the contract, and after a colon of the code, that it was made with.
         code_version: Of the code it was made by.
     """
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from commonweal.database import database_errors
-from commonweal.errors import ConflictError, FencedError, TransientError
+from commonweal.errors import CommonwealError, ConflictError, FencedError
 
 log = structlog.get_logger()
 
@@ -98,5 +98,5 @@ def _renew(engine: Engine, lease: Lease, seconds: int, stop: threading.Event) ->
         try:
             with database_errors(f"renewing the lease of {lease.dataset}"), engine.begin() as connection:
                 connection.execute(RENEW, {"dataset": lease.dataset, "epoch": lease.epoch, "seconds": seconds})
-        except TransientError as error:
+        except CommonwealError as error:
             log.warning("lease_not_renewed", dataset=lease.dataset, epoch=lease.epoch, error=str(error))

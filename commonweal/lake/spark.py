@@ -24,6 +24,8 @@ def session(settings: Settings) -> SparkSession:
         opened: SparkSession = SparkSession.builder.remote(address).create()
     except PySparkException:
         raise TransientError(f"Spark Connect at {settings.spark_remote} is unreachable; see: commonweal stack status") from None
+    opened.conf.set("spark.sql.session.timeZone", "UTC")
+    opened.conf.set("spark.sql.ansi.enabled", "true")
     return opened
 
 

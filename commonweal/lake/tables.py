@@ -40,6 +40,22 @@ def missing_tables(lake: SqlCatalog, contract: Contract) -> dict[TableId, pa.Sch
     return {table: schema for table, schema in wanted_tables(contract).items() if not _is_complete(lake, table)}
 
 
+def missing_columns(lake: SqlCatalog, contract: Contract) -> dict[TableId, tuple[str, ...]]:
+    """By table of the dataset that exists, the columns that its contract has gained since."""
+    found = {}
+    for table, schema in wanted_tables(contract).items():
+        if lake.table_exists(table.parts):
+            known = set(lake.load_table(table.parts).schema().column_names)
+            found[table] = tuple(name for name in schema.names if name not in known)
+    return {table: names for table, names in found.items() if names}
+
+
+def add_columns(lake: SqlCatalog, table: TableId, schema: pa.Schema) -> None:
+    """Add the columns that the table lacks; rows that are there have none of them."""
+    with lake.load_table(table.parts).update_schema() as update:
+        update.union_by_name(schema)
+
+
 def create_table(settings: Settings, lake: SqlCatalog, table: TableId, schema: pa.Schema) -> None:
     """Create a table, its first empty snapshot and its refs; what an earlier try left half done is completed.
 

@@ -172,6 +172,11 @@ def _history(contract: Contract) -> Iterator[Rule]:
             f"history_{column.strip('_')}_given", "expect_column_values_to_not_be_null", {"column": column},
             Text(en=f"Every state in the history has {column}.", zh=f"历史表中的每个状态都有{column}。"), "history", empty,
         )  # fmt: skip
+    yield _rule(
+        "history_event_unique", "expect_compound_columns_to_be_unique",
+        {"column_list": [*contract.key_columns, "_source", "_event_id"]},
+        Text(en="No event stands twice in the history of its key.", zh="同一事件在历史表中不会出现两次。"), "history", empty,
+    )  # fmt: skip
     ends = {"column_A": "_valid_to", "column_B": "_valid_from", "or_equal": True, "ignore_row_if": "either_value_is_missing"}
     yield _rule(
         "history_period_order", "expect_column_pair_values_a_to_be_greater_than_b", ends,

@@ -24,6 +24,7 @@ from commonweal.lake.spark import at, below
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, ddl, history_schema, landing_schema
 from commonweal.settling import OUTCOME_FIELDS, settle_batches
+from commonweal.steps.join import made_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ class Basis:
 
     def is_rebuild(self, contract: Contract) -> bool:
         """True when every key is recomputed: there is no candidate before, or it was made with another contract."""
-        return self.before is None or self.before.contract_digest != contract.digest
+        return self.before is None or self.before.contract_digest != made_by(contract)
 
 
 def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = False) -> dict[str, int]:
@@ -89,7 +90,7 @@ def _is_work(contract: Contract, basis: Basis) -> bool:
     """Events landed since the candidate before, or another contract; a dataset without events has no candidate."""
     if basis.before is None:
         return bool(basis.offsets)
-    return basis.before.offsets != basis.offsets or basis.before.contract_digest != contract.digest
+    return basis.before.offsets != basis.offsets or basis.before.contract_digest != made_by(contract)
 
 
 def _basis(contract: Contract, ports: Ports) -> Basis:
@@ -106,12 +107,15 @@ def _basis(contract: Contract, ports: Ports) -> Basis:
 
 def _write(contract: Contract, ports: Ports, basis: Basis, branch: str, whole: bool) -> int:
     """Write both tables' branches; returns the number of keys that were recomputed."""
+    from pyspark.sql import DataFrame
     from pyspark.sql import functions as F
 
     events = at(ports.spark, landing_table(contract), basis.landing_snapshot).where("_accepted")
-    touched = events if whole else _touched_events(contract, events, basis)
-    settled = _settled(contract, touched, events).persist()
+    kept: list[DataFrame] = []
     try:
+        touched = events if whole else _touched_events(contract, events, basis, kept)
+        settled = _settled(contract, touched, events).persist()
+        kept.append(settled)
         current = settled.where("_state is not null").select(*_current_columns(contract))
         history = settled.where("_valid_from is not null").select(*_history_columns(contract))
         tables = released_tables(contract)
@@ -121,7 +125,8 @@ def _write(contract: Contract, ports: Ports, basis: Basis, branch: str, whole: b
         _replace(ports, tables["history"].branch(branch), history, recomputed, keys, whole)
         return int(settled.where(F.col("_state").isNotNull()).count())
     finally:
-        settled.unpersist()
+        for frame in kept:
+            frame.unpersist()
 
 
 def _replace(ports: Ports, branch: str, rows: "DataFrame", recomputed: "DataFrame", keys: list[str], whole: bool) -> None:
@@ -137,17 +142,20 @@ def _replace(ports: Ports, branch: str, rows: "DataFrame", recomputed: "DataFram
     rows.writeTo(branch).append()
 
 
-def _touched_events(contract: Contract, events: "DataFrame", basis: Basis) -> "DataFrame":
-    """All events of the keys that new events touch, closed over (source, event id) and ``replaces``, both directions."""
+def _touched_events(contract: Contract, events: "DataFrame", basis: Basis, kept: "list[DataFrame]") -> "DataFrame":
+    """All events of the keys that new events touch, closed over (source, event id) and ``replaces``, both directions.
+
+    Frames that it persists are added to ``kept``, for the caller to let go.
+    """
     keys = list(contract.key_columns)
     narrow = events.select(*keys, "_source", "_event_id", "_replaces", "_kafka_topic", "_kafka_partition", "_kafka_offset")
     touched = narrow.where(~below(basis.before.offsets if basis.before else {})).select(*keys).distinct().persist()
+    kept.append(touched)
     found = touched.count()
     for _ in range(CLOSURE_ROUNDS):
-        wider = _one_step_wider(narrow, touched, keys).persist()
-        count = wider.count()
-        touched.unpersist()
-        touched = wider
+        touched = _one_step_wider(narrow, touched, keys).persist()
+        kept.append(touched)
+        count = touched.count()
         if count == found:
             return events.join(touched, keys, "left_semi")
         found = count
@@ -258,7 +266,7 @@ def _candidate(contract: Contract, ports: Ports, basis: Basis, branch: str, keys
         rows={},
         counts={"keys": keys},
         inputs={},
-        contract_digest=contract.digest,
+        contract_digest=made_by(contract),
         code_version=ports.code_version,
     )
 

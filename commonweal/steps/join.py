@@ -16,20 +16,25 @@ from commonweal import evidence
 from commonweal.contract.model import Contract, Input, Suppression
 from commonweal.errors import ConflictError, ContractError
 from commonweal.lake.candidates import Candidate, read_candidate, write_candidate
-from commonweal.lake.catalog import create_branch, drop_branch, head
+from commonweal.lake.catalog import create_branch, drop_branch, head, load
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
-from commonweal.lake.names import CANDIDATE, attempt_branch, released_table, released_tables
+from commonweal.lake.names import CANDIDATE, attempt_branch, release_tag, released_table, released_tables
 from commonweal.lake.releases import Release, list_releases
 from commonweal.lake.spark import at
 from commonweal.lineage import agreeing, transitive
 from commonweal.ports import Ports
-from commonweal.render.lake_schema import current_schema
+from commonweal.render.lake_schema import current_schema, ddl
+from commonweal.settings import ROOT
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 log = structlog.get_logger()
+
+ALL = 1_000_000
+SETTLING = ("states.py", "settling.py", "steps/clean.py")
+"""The code that makes a source's rows from its events."""
 
 
 def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = False) -> dict[str, int]:
@@ -91,22 +96,30 @@ def transform_module(contract: Contract) -> ModuleType:
 
 
 def code_digest(contract: Contract) -> str:
-    """SHA-256 of the transform's source for a product, empty for a source: a changed transform makes a new candidate."""
+    """SHA-256 of the source of what makes the dataset's rows: changed, it makes a new candidate of every row."""
     if contract.kind == "source":
-        return ""
+        files = [ROOT / "commonweal" / name for name in SETTLING]
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     return hashlib.sha256(inspect.getsource(transform_module(contract)).encode()).hexdigest()
 
 
+def made_by(contract: Contract) -> str:
+    """Digests of the contract and of the code that makes the dataset's rows, as a candidate remembers them."""
+    return f"{contract.digest}:{code_digest(contract)}"
+
+
 def _not_newer_than_current(ports: Ports, dataset: str) -> list[tuple[Release, bool]]:
-    """Releases up to the current one, newest first: what was rolled back is not an input."""
-    listed = list_releases(ports.engine, dataset)
+    """Kept releases up to the current one, newest first: neither what was rolled back nor what was let go is an input."""
+    listed = list_releases(ports.engine, dataset, most=ALL)
     newest = next((index for index, (_, is_current) in enumerate(listed) if is_current), len(listed))
-    return listed[newest:]
+    if not listed[newest:]:
+        return []
+    tags = load(ports.lake, released_table(ports.contract(dataset), "current")).metadata.refs
+    return [(made, is_current) for made, is_current in listed[newest:] if release_tag(made.number) in tags]
 
 
 def _is_same(before: Candidate, contract: Contract, chosen: Mapping[str, Release]) -> bool:
-    made_by = f"{contract.digest}:{code_digest(contract)}"
-    return before.inputs == transitive(chosen) and before.contract_digest == made_by
+    return before.inputs == transitive(chosen) and before.contract_digest == made_by(contract)
 
 
 def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], branch: str) -> None:
@@ -134,7 +147,8 @@ def _suppressed(contract: Contract, ports: Ports, rules: Suppression, result: "D
     published = at(ports.spark, table, made[0][0].snapshots["current"]).toArrow() if made else None
     today = datetime.now(UTC).date()
     visible = suppress(result.toArrow(), rules, published=published, closed_through=today)
-    return ports.spark.createDataFrame(visible.select(current_schema(contract).names).cast(current_schema(contract)))
+    rows = visible.select(current_schema(contract).names).cast(current_schema(contract))
+    return ports.spark.createDataFrame(rows, schema=ddl(current_schema(contract)))
 
 
 def released_input(ports: Ports, item: Input, release: Release) -> "DataFrame":
@@ -170,7 +184,7 @@ def _candidate(
         rows={},
         counts={},
         inputs=transitive(chosen),
-        contract_digest=f"{contract.digest}:{code_digest(contract)}",
+        contract_digest=made_by(contract),
         code_version=ports.code_version,
     )
 

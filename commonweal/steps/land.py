@@ -271,7 +271,7 @@ def _write_rows(dataset: str, batch: Range, attempt: str, landed: Landed, connec
     connection.execute(FIRST, where)
     before = from_json(connection.execute(LANDED, {"dataset": dataset, "topic": batch.topic}).one().offsets)
     swapped = {**where, "start": to_json(before), "end": to_json({**before, **batch.end})}
-    is_next = all(before.get(partition, 0) <= start for partition, start in batch.start.items())
+    is_next = all(before.get(partition, 0) == start for partition, start in batch.start.items())
     if not is_next or connection.execute(SWAP_OFFSETS, swapped).rowcount != 1:
         raise ConflictError(
             f"{dataset}: topic {batch.topic} was landed further by another run; nothing changed, run the step again"

@@ -25,6 +25,8 @@ from commonweal.lake.releases import (
 )
 from commonweal.outbox import Announcement
 from commonweal.ports import Ports
+from commonweal.steps.join import made_by
+from commonweal.work import is_gated, read_state
 
 log = structlog.get_logger()
 
@@ -86,7 +88,8 @@ def roll_back(contract: Contract, ports: Ports, lease: Lease, *, number: int, pe
         partial(_point_and_hold, contract.id, number, person, reason),
         evidence.Entry(person, "rolled_back", contract.id, details),
         Announcement(
-            "rolled_back", {"dataset": contract.id, "from": now.number, "release": number, "snapshots": target.snapshots}
+            "rolled_back",
+            {"dataset": contract.id, "from": now.number, "release": number, "snapshots": _as_text(target.snapshots)},
         ),
     )
     commit(ports.engine, ports.lake, change)
@@ -115,7 +118,8 @@ def _release(contract: Contract, ports: Ports, lease: Lease, candidate: Candidat
     with database_errors(f"reading the gate's result of {contract.id}"), ports.engine.begin() as connection:
         result = connection.execute(PASSED, {"dataset": contract.id, "number": candidate.number}).first()
         number = next_number(connection, contract.id)
-    if result is None or not result.passed:
+    state = read_state(ports.engine, contract)
+    if result is None or not result.passed or not is_gated(contract, state) or candidate.contract_digest != made_by(contract):
         return None
     return Release(
         dataset=contract.id,
@@ -128,7 +132,7 @@ def _release(contract: Contract, ports: Ports, lease: Lease, candidate: Candidat
         offsets=candidate.offsets,
         inputs=candidate.inputs,
         contract_version=contract.version,
-        contract_digest=candidate.contract_digest,
+        contract_digest=contract.digest,
         suite_digest=result.suite_digest,
         code_version=ports.code_version,
         quality_digest=evidence.digest(result.report),
@@ -146,7 +150,7 @@ def _change(contract: Contract, ports: Ports, lease: Lease, made: Release, befor
     told = {
         "dataset": made.dataset,
         "release": made.number,
-        "snapshots": made.snapshots,
+        "snapshots": _as_text(made.snapshots),
         "rows": made.rows,
         "inputs": made.inputs,
         "contract_version": made.contract_version,
@@ -156,6 +160,11 @@ def _change(contract: Contract, ports: Ports, lease: Lease, made: Release, befor
     entry = evidence.Entry("pipeline", "released", made.dataset, details)
     rows = partial(_write, made)
     return Change(made.commit_id, "release", lease, tuple(moves), rows, entry, Announcement("released", told))
+
+
+def _as_text(snapshots: dict[str, int]) -> dict[str, str]:
+    """Snapshot ids as text: beyond 2**53, which a JSON reader may not hold."""
+    return {table: str(snapshot) for table, snapshot in snapshots.items()}
 
 
 def _write(made: Release, connection: Connection) -> None:

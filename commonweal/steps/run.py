@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from commonweal import errors
 from commonweal.attempts import new_attempt, recorded
 from commonweal.contract.model import Contract
-from commonweal.errors import CommonwealError, ConfigError, TransientError
+from commonweal.database import translated
+from commonweal.errors import CommonwealError, ConfigError, ConflictError, TransientError
 from commonweal.lake import lease as leases
 from commonweal.ports import Ports, open_ports
 from commonweal.render.dag import PRODUCT_STEPS, SOURCE_STEPS
@@ -46,7 +47,7 @@ def run_with(ports: Ports, step: str, dataset: str, *, run_id: str = "by-hand", 
     with (
         leases.held(ports.engine, dataset, f"{run_id}/{step}", seconds=ports.settings.lease_seconds) as lease,
         recorded(ports.engine, attempt, _basis(contract, ports, step)),
-        _outside_errors(f"{step} of {dataset}"),
+        outside_errors(f"{step} of {dataset}"),
     ):
         attempt.result = function(contract, ports, lease, rebuild=True) if rebuild else function(contract, ports, lease)
     return {"outcome": attempt.outcome, "seconds": round(time.monotonic() - began), **attempt.result}
@@ -78,22 +79,34 @@ def _basis(contract: Contract, ports: Ports, step: str) -> str:
 
 
 @contextmanager
-def _outside_errors(what: str) -> Iterator[None]:
-    """Spark's and the store's errors as the platform's; their texts may hold values of rows, so only their class is kept."""
-    from pyspark.errors import PySparkException
-
+def outside_errors(what: str) -> Iterator[None]:
+    """Errors of Spark, catalog and store as the platform's; their texts may hold values of rows, so only their class is kept."""
     try:
         yield
-    except PySparkException as error:
-        own = OWN_ERROR.search(str(error))
-        if own and own["name"] in ERRORS:
-            # Raised in a Python worker: the message is ours, and ours never hold values.
-            raise ERRORS[own["name"]](own["message"]) from None
-        raise TransientError(f"{what}: Spark ended with {_error_class(error)}; see: commonweal stack logs spark") from None
-    except OSError as error:
-        raise TransientError(
-            f"{what}: the object store or the network failed ({type(error).__name__}); it is tried again"
-        ) from None
+    except CommonwealError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the top of every step: nothing of a row may pass
+        raise _translated(error, what) from None
+
+
+def _translated(error: Exception, what: str) -> CommonwealError:
+    from pyiceberg.exceptions import CommitFailedException
+    from pyspark.errors import PySparkException, PythonException
+    from sqlalchemy.exc import DBAPIError
+
+    own = OWN_ERROR.search(str(error)) if isinstance(error, PythonException) else None
+    if own and own["name"] in ERRORS:
+        # Raised in a Python worker: the message is ours, and ours never hold values.
+        return ERRORS[own["name"]](own["message"])
+    if isinstance(error, PySparkException):
+        return TransientError(f"{what}: Spark ended with {_error_class(error)}; see: commonweal stack logs spark")
+    if isinstance(error, CommitFailedException):
+        return ConflictError(f"{what}: other commits to the table kept coming between; nothing changed, run the step again")
+    if isinstance(error, DBAPIError):
+        return translated(error, what)
+    if isinstance(error, OSError):
+        return TransientError(f"{what}: the object store or the network failed ({type(error).__name__}); it is tried again")
+    return TransientError(f"{what}: ended with {type(error).__name__}, which is a fault of the platform; tell its engineers")
 
 
 def _error_class(error: Exception) -> str:

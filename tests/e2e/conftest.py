@@ -15,7 +15,8 @@ from infra.demo.town import Ledger, build
 from streams.publish import Outcome, Request, publish
 
 RESIDENTS = 800
-REQUESTS = 6000
+REQUESTS = 40_000
+"""Enough for a few months of open data: a month is published when a later one has begun."""
 
 
 @dataclass(frozen=True)

@@ -210,3 +210,32 @@ def test_all_orders_of_a_small_history_agree():
         event("w", kind="withdrawn", replaces="b", recorded=2),
     ]
     assert len({str(outcome_by_content(list(order))) for order in permutations(rows)}) == 1
+
+
+def test_a_withdrawal_that_names_a_later_copy_withdraws_the_state():
+    rows = [
+        event("a", digest="x", recorded=1),
+        event("b", digest="x", recorded=2),
+        event("w", kind="withdrawn", replaces="b", recorded=3),
+    ]
+    assert verdicts(rows) == ["withdrawn", "duplicate", "withdrawn"]
+
+
+def test_a_correction_that_names_a_later_copy_corrects_the_state():
+    rows = [
+        event("a", digest="x", at=5, recorded=1),
+        event("b", digest="x", at=5, recorded=2),
+        event("c", kind="corrected", replaces="b", at=3, recorded=3),
+    ]
+    assert verdicts(rows) == ["superseded", "duplicate", "live"]
+
+
+def test_what_replaces_one_of_two_equal_corrections_counts():
+    rows = [
+        event("a"),
+        event("c1", kind="corrected", replaces="a", digest="x", recorded=2),
+        event("c2", kind="corrected", replaces="a", digest="x", recorded=2),
+        event("w", kind="withdrawn", replaces="c2", recorded=3),
+    ]
+    assert sorted(verdicts(rows)) == ["duplicate", "superseded", "withdrawn", "withdrawn"]
+    assert settle(placed(rows)).state == "withdrawn"
