@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import urllib3
 from minio import Minio
@@ -48,6 +49,18 @@ def endpoint(settings: Settings) -> tuple[str, bool]:
     if address.scheme not in ("http", "https") or not address.netloc:
         raise ConfigError("COMMONWEAL_S3_ENDPOINT is not an http(s) URL; start the stack or set it")
     return address.netloc, address.scheme == "https"
+
+
+def list_objects(store: Minio, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:
+    """The keys that begin with the prefix, each with the time when it was written.
+
+    Raises:
+        AccessDeniedError, ConfigError, TransientError: As ``put_object``.
+    """
+    with store_errors(f"listing {bucket}"):
+        for found in store.list_objects(bucket, prefix=prefix, recursive=True):
+            if found.object_name and found.last_modified:
+                yield found.object_name, found.last_modified
 
 
 def put_object(store: Minio, bucket: str, key: str, content: bytes, *, content_type: str) -> None:

@@ -1,0 +1,38 @@
+"""Nightly maintenance over all datasets: expire, compact, janitor, audit. Each is a module with a function of its name.
+
+Whatever changes a dataset happens under its lease, so never beside a run; a dataset that is busy is left for the next night.
+What isn't done: landed events past the contract's retention stay, since keys whose events have gone need a base event first.
+"""
+
+import importlib
+
+from commonweal.errors import ConfigError
+from commonweal.settings import Settings
+
+TASKS = ("expire", "compact", "janitor", "audit")
+
+
+def run(name: str, settings: Settings) -> dict[str, int]:
+    """Run one task over all datasets.
+
+    Returns:
+        Counts, by what was counted.
+
+    Raises:
+        ConfigError: There is no such task.
+        GateClosedError: What people read, or what a compaction wrote, does not hold what it must.
+        TransientError: Database, store or Spark is unreachable.
+    """
+    from commonweal.ports import open_ports
+    from commonweal.steps.run import outside_errors
+
+    if name not in TASKS:
+        raise ConfigError(f"there is no maintenance task {name}; there are: {', '.join(TASKS)}")
+    ports = open_ports(settings)
+    try:
+        task = getattr(importlib.import_module(f"{__name__}.{name}"), name)
+        with outside_errors(f"maintenance {name}"):
+            counts: dict[str, int] = task(ports, tuple(ports.contracts.values()))
+        return counts
+    finally:
+        ports.close()
