@@ -21,12 +21,14 @@ test: install ## run every test, on a stack of its own; ARGS go to pytest
 	@$(BIN)/python -m infra.install
 	@$(BIN)/pytest $(ARGS)
 
-check: install ## lint, types, import directions, roofs on files and functions
+check: install ## lint, types, import directions, roofs on files and functions, stale pages
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m infra.check
+	@$(BIN)/python -m infra.docs --check
+	@$(BIN)/commonweal contract pages
 
 lock: install ## write all locks anew; versions stay unless their input says otherwise (then read the diff)
 	@$(COMPILE) requirements.in --output-file requirements.lock
