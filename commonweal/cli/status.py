@@ -94,4 +94,4 @@ def _next(item: "DatasetStatus") -> str:
         return f"blocked: {item.work.blocked}"
     if item.work.reasons:
         return ", ".join(item.work.reasons)
-    return "refused; commonweal rejected list" if item.gate == "refused" else "up to date"
+    return "refused; commonweal report" if item.gate == "refused" else "up to date"

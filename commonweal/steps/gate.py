@@ -223,5 +223,5 @@ def _refusal(contract: Contract, report: Report, key: str) -> str:
     checks = ", ".join(check.id for check in report.verdict.refusals)
     return (
         f"{contract.id}: the gate refused candidate {report.attempt}: {checks}. People keep reading the release before. "
-        f"Report: {key}.html in bucket reports. Next: commonweal rejected list {contract.id}"
+        f"Report: {key}.html in bucket reports. Next: commonweal report {contract.id}"
     )

@@ -111,8 +111,8 @@ def landed_offsets(contract: Contract, ports: Ports, topic: str, topic_id: str) 
         return {}
     if row.topic_id != topic_id:
         raise DataLossError(
-            f"{contract.id}: topic {topic} was deleted and made anew (its id changed); nothing is landed. If what was in it is "
-            f"truly gone, accept that with a reason: commonweal loss accept {contract.id}"
+            f"{contract.id}: topic {topic} was deleted and made anew (its id changed); nothing is landed. "
+            f"Give the contract a new major version and publish again; see docs/runbooks/kafka-lost-data.md"
         )
     return from_json(row.offsets)
 
