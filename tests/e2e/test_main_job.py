@@ -57,9 +57,9 @@ def test_the_gate_refused_first_and_a_repair_answered_every_rejection(told):
 
 def test_small_cells_of_open_data_are_hidden(told):
     rows = rows_of(told, "data_bureau.community_issues")
-    shown = [row for row in rows if not row["is_hidden"]]
+    shown = [row for row in rows if not row["is_suppressed"]]
     assert shown
-    assert all(row["requests_count"] is None for row in rows if row["is_hidden"])
+    assert all(row["requests_count"] is None for row in rows if row["is_suppressed"])
     assert min(row["requests_count"] for row in shown) >= 20, "closed and open ones are ten each at least"
 
 
