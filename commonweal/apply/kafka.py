@@ -169,9 +169,7 @@ def _store_password(client: KafkaAdminClient, settings: Settings, name: str) -> 
 
 
 def _remove(client: KafkaAdminClient, name: str) -> None:
-    _refuse_denials(
-        client.alter_user_scram_credentials([UserScramCredentialDeletion(name, MECHANISM)]), "removing a principal"
-    )
+    _refuse_denials(client.alter_user_scram_credentials([UserScramCredentialDeletion(name, MECHANISM)]), "removing a principal")
 
 
 def _refuse_denials(answers: dict[str, str | None], what: str) -> None:

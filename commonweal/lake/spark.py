@@ -1,7 +1,9 @@
 """The one room for Spark Connect sessions, and the few things that every step does with them."""
 
+import atexit
 from collections.abc import Mapping
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -9,6 +11,9 @@ from pyspark.sql import functions as F
 from commonweal.errors import TransientError
 from commonweal.lake.names import TableId
 from commonweal.settings import Settings
+
+SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+"""What the steps rely on, whatever the cluster's own defaults are."""
 
 
 def session(settings: Settings) -> SparkSession:
@@ -21,11 +26,15 @@ def session(settings: Settings) -> SparkSession:
 
     address = f"{settings.spark_remote}/;token={settings.secret('spark-token')}"
     try:
-        opened: SparkSession = SparkSession.builder.remote(address).create()
+        builder = SparkSession.builder.remote(address)
+        for name, value in SETTINGS.items():
+            builder = builder.config(name, value)
+        opened: SparkSession = builder.create()
     except PySparkException:
         raise TransientError(f"Spark Connect at {settings.spark_remote} is unreachable; see: commonweal stack status") from None
-    opened.conf.set("spark.sql.session.timeZone", "UTC")
-    opened.conf.set("spark.sql.ansi.enabled", "true")
+    # At exit the client clears a cache of models on the server, and retries for minutes when that is gone; we have no models.
+    client: Any = opened.client
+    atexit.unregister(client._cleanup_ml_cache)
     return opened
 
 

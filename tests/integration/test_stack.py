@@ -114,7 +114,11 @@ def test_spark_wants_its_token(stack: Any) -> None:
     from pyspark.sql.connect.session import SparkSession
 
     with pytest.raises(PySparkException, match=r"(?i)unauthenticated"):
-        SparkSession.builder.remote(f"{stack.settings.spark_remote}/;token=wrong").create().sql("SELECT 1").collect()
+        session = SparkSession.builder.remote(f"{stack.settings.spark_remote}/;token=wrong").create()
+        try:
+            session.sql("SELECT 1").collect()
+        finally:
+            session.client.close()
 
 
 RUNS = "/api/v2/dags/hotline.service_request/dagRuns"
