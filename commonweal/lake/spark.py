@@ -29,13 +29,13 @@ def session(settings: Settings) -> SparkSession:
         builder = SparkSession.builder.remote(address)
         for name, value in SETTINGS.items():
             builder = builder.config(name, value)
-        opened: SparkSession = builder.create()
+        opened: Any = builder.create()
     except PySparkException:
         raise TransientError(f"Spark Connect at {settings.spark_remote} is unreachable; see: commonweal stack status") from None
     # At exit the client clears a cache of models on the server, and retries for minutes when that is gone; we have no models.
-    client: Any = opened.client
-    atexit.unregister(client._cleanup_ml_cache)
-    return opened
+    atexit.unregister(opened.client._cleanup_ml_cache)
+    found: SparkSession = opened
+    return found
 
 
 def at(spark: SparkSession, table: TableId, snapshot: int) -> DataFrame:
