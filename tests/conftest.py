@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from commonweal.settings import Settings
 
 PREFIX, OWNER = "commonweal-stack-", "test-run"
+
+# Time is measured by benches, never by tests; under CI Hypothesis has such a profile of its own.
+settings.register_profile("untimed", deadline=None)
+if "CI" not in os.environ:
+    settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,60 @@
+"""The fold over Arrow batches: however a partition is cut into batches, each key is settled whole, rows stay in their order."""
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commonweal.settling import OUTCOME_FIELDS, settle_batches
+
+INSTANT = pa.timestamp("us", "UTC")
+SCHEMA = pa.schema(
+    [
+        ("case_no", pa.string()), ("part", pa.string()), ("_kafka_topic", pa.string()), ("_kafka_partition", pa.int32()),
+        ("_kafka_offset", pa.int64()), ("_source", pa.string()), ("_event_id", pa.string()), ("_event_type", pa.string()),
+        ("_replaces", pa.string()), ("_digest", pa.string()), ("_occurred_at", INSTANT), ("_sequence", pa.int64()),
+        ("_recorded_at", INSTANT), ("_id_conflict", pa.bool_()), ("_target", pa.string()),
+    ]
+)  # fmt: skip
+
+
+def rows(keys: list[tuple[str, str, int]]) -> pa.Table:
+    """Events sorted by key; each of its own id and content."""
+    made = [
+        {
+            "case_no": case, "part": part, "_kafka_topic": "t", "_kafka_partition": 0, "_kafka_offset": offset, "_source": "/d",
+            "_event_id": f"e{offset}", "_event_type": "recorded", "_replaces": None, "_digest": f"x{offset}", "_occurred_at": at,
+            "_sequence": None, "_recorded_at": offset, "_id_conflict": False, "_target": "none",
+        }
+        for offset, (case, part, at) in enumerate(sorted(keys))
+    ]  # fmt: skip
+    return pa.Table.from_pylist(made, SCHEMA)
+
+
+def settled(table: pa.Table, cuts: list[int]) -> pa.Table:
+    edges = sorted({0, *(cut % (table.num_rows + 1) for cut in cuts), table.num_rows})
+    parts = [table.slice(start, end - start).combine_chunks() for start, end in zip(edges, edges[1:], strict=False)]
+    batches = [batch for part in parts for batch in part.to_batches()]
+    return pa.Table.from_batches(settle_batches(batches, key_columns=("case_no", "part")), pa.schema([*SCHEMA, *OUTCOME_FIELDS]))
+
+
+keys = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.integers(1, 3)), min_size=1, max_size=20)
+
+
+@given(keys, st.lists(st.integers(0, 20), max_size=5))
+def test_cuts_change_nothing(found, cuts):
+    table = rows(found)
+    whole, cut = settled(table, []), settled(table, cuts)
+    assert cut.equals(whole)
+    assert cut.select(SCHEMA.names).equals(table)
+
+
+@given(keys)
+def test_each_key_has_one_carrier_and_its_counters_add_up(found):
+    made = settled(rows(found), []).to_pylist()
+    carriers = [row for row in made if row["_state"] is not None]
+    assert {(row["case_no"], row["part"]) for row in carriers} == {(case, part) for case, part, _ in found}
+    assert len(carriers) == len({(case, part) for case, part, _ in found})
+    assert sum(row["_events"] for row in carriers) == len(found)
+    for row in carriers:
+        parts = ("_superseded", "_duplicates", "_conflicts", "_pending", "_withdrawn")
+        assert row["_events"] == sum(row[name] for name in parts) + (row["_state"] == "live")
