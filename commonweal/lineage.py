@@ -1,12 +1,16 @@
-"""Which releases may be joined: those that agree on every source they were made from."""
+"""Which releases may be joined: those that agree on every source they were made from, and whose pseudonyms are of one key."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from commonweal.lake.releases import Release
 
+KEY_EPOCH = "key epoch"
+
 
 def agreeing(kept: Mapping[str, Sequence[Release]]) -> dict[str, Release] | None:
-    """One release of each dataset, the newest such that no source stands in two of them in different states.
+    """One release of each dataset, the newest such that all agree.
+
+    They agree when no source stands in two of them in different states, and no person under two pseudonyms.
 
     Args:
         kept: By dataset its kept releases, newest first.
@@ -33,6 +37,12 @@ def _choices(
         return
     dataset, *others = datasets
     for made in kept[dataset]:
-        reached = {**made.inputs, made.dataset: made.number}
+        reached = _stands_on(made)
         if all(fixed.get(name, number) == number for name, number in reached.items()):
             yield from _choices(others, kept, {**chosen, dataset: made}, fixed | reached)
+
+
+def _stands_on(made: Release) -> dict[str, int]:
+    """By dataset the release's number, itself and what it was made from; and the epoch of its pseudonyms, which is no dataset."""
+    epoch = {} if made.key_epoch is None else {KEY_EPOCH: made.key_epoch}
+    return {**made.inputs, made.dataset: made.number, **epoch}

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from commonweal.expiry import going
 from commonweal.states import Event, Outcome, Settled, Target, Verdict, settle
 
 OUTCOME_FIELDS = (
@@ -19,6 +20,14 @@ OUTCOME_FIELDS = (
     *(pa.field(name, pa.int32()) for name in ("_events", "_superseded", "_duplicates", "_conflicts", "_pending", "_withdrawn")),
 )
 """Added to each event; ``_state`` and the counters only stand on the event that carries its key's row, else null."""
+
+GOING_FIELDS = (
+    pa.field("_kafka_topic", pa.string()),
+    pa.field("_kafka_partition", pa.int32()),
+    pa.field("_kafka_offset", pa.int64()),
+    pa.field("_gone", pa.bool_()),
+)
+"""One row per event that expires: it goes, or, where ``_gone`` is false, it stays as a base event."""
 
 INPUTS = (
     ("_kafka_topic", "_kafka_partition", "_kafka_offset"),
@@ -33,6 +42,7 @@ INPUTS = (
         "_recorded_at",
         "_id_conflict",
         "_target",
+        "_base",
     ),
 )
 COUNTED = (Verdict.SUPERSEDED, Verdict.DUPLICATE, Verdict.CONFLICT, Verdict.PENDING, Verdict.WITHDRAWN)
@@ -48,6 +58,33 @@ def settle_batches(batches: Iterable[pa.RecordBatch], *, key_columns: tuple[str,
     Yields:
         The same rows, in the same order, with ``OUTCOME_FIELDS`` added.
     """
+    for table in _whole_keys(batches, key_columns):
+        yield from _settled(table, key_columns)
+
+
+def expire_batches(batches: Iterable[pa.RecordBatch], *, key_columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Decide for every key of a sorted partition which events expire.
+
+    Args:
+        batches: As for ``settle_batches``, and ``_old``: whether the retention of an event has passed.
+        key_columns: The business key.
+
+    Yields:
+        Rows of ``GOING_FIELDS``; none for an event that stays as it is.
+    """
+    for table in _whole_keys(batches, key_columns):
+        events, is_old = _events(table), table["_old"].to_pylist()
+        rows = []
+        for start, end in _key_ranges(table, key_columns):
+            found = going(events[start:end], is_old[start:end])
+            rows += [(*events[start + index].place, index in found.gone) for index in sorted(found.gone | found.bases)]
+        columns = zip(*rows, strict=True) if rows else [()] * len(GOING_FIELDS)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, GOING_FIELDS, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(GOING_FIELDS))
+
+
+def _whole_keys(batches: Iterable[pa.RecordBatch], key_columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    """The rows again, cut between keys only."""
     held: pa.Table | None = None
     for batch in batches:
         table = pa.Table.from_batches([batch])
@@ -56,23 +93,26 @@ def settle_batches(batches: Iterable[pa.RecordBatch], *, key_columns: tuple[str,
             continue
         last = _key_starts(table, key_columns)[-1]
         held = table.slice(last)
-        yield from _settled(table.slice(0, last), key_columns)
+        if last:
+            yield table.slice(0, last)
     if held is not None:
-        yield from _settled(held, key_columns)
+        yield held
 
 
-def _settled(table: pa.Table, key_columns: tuple[str, ...]) -> list[pa.RecordBatch]:
-    if not table.num_rows:
-        return []
+def _settled(table: pa.Table, key_columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     events = _events(table)
-    starts = [*_key_starts(table, key_columns), len(events)]
     columns: dict[str, list[Any]] = {field.name: [] for field in OUTCOME_FIELDS}
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in _key_ranges(table, key_columns):
         _extend(columns, settle(events[start:end]))
     arrays = [pa.array(columns[field.name], field.type) for field in OUTCOME_FIELDS]
     whole = table.combine_chunks()
     chunks = [*(column.chunk(0) for column in whole.columns), *arrays]
-    return [pa.RecordBatch.from_arrays(chunks, schema=pa.schema([*whole.schema, *OUTCOME_FIELDS]))]
+    yield pa.RecordBatch.from_arrays(chunks, schema=pa.schema([*whole.schema, *OUTCOME_FIELDS]))
+
+
+def _key_ranges(table: pa.Table, key_columns: tuple[str, ...]) -> Iterable[tuple[int, int]]:
+    starts = _key_starts(table, key_columns)
+    return zip(starts, [*starts[1:], table.num_rows], strict=True)
 
 
 def _key_starts(table: pa.Table, key_columns: tuple[str, ...]) -> list[int]:
@@ -96,7 +136,8 @@ def _events(table: pa.Table) -> list[Event]:
         values.append(column.to_pylist())
     targets = {target.value: target for target in Target}
     return [
-        Event._make((place, *row[:-1], targets[row[-1]])) for place, row in zip(places, zip(*values, strict=True), strict=True)
+        Event._make((place, *row, targets[target], bool(base)))
+        for place, (*row, target, base) in zip(places, zip(*values, strict=True), strict=True)
     ]
 
 

@@ -8,6 +8,7 @@ Every accepted event gets exactly one verdict, so that
 - ``corrected`` and ``withdrawn`` name the event they replace. A target that has not landed makes them *pending*; a target under
   another key, in conflict, or that leads back to the event itself, makes them a *conflict*. Of several replacements of one event
   the one recorded last counts.
+- A *base event* stands for events that have expired (``commonweal.expiry``): it counts though its target is gone.
 - States are ordered by (occurred_at, sequence, recorded_at). A tie of all three with different content is a *conflict*. A state
   that says the same as the one before it, as every later export does of what has not changed, is a *duplicate* of it.
 """
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby, zip_longest
 from typing import NamedTuple
+
+NEVER = -(2**63)
 
 
 class Verdict(StrEnum):
@@ -46,6 +49,7 @@ class Event(NamedTuple):
     Attributes:
         place: Topic, partition and offset: unique, and used only to choose among equal copies.
         id_conflict: True when the same (source, event id) landed with another content, under any key.
+        is_base: True for an event that stands for what has expired: without its target, it counts all the same.
     """
 
     place: tuple[str, int, int]
@@ -59,6 +63,17 @@ class Event(NamedTuple):
     recorded_at: int
     id_conflict: bool
     target: Target
+    is_base: bool = False
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """What orders states: when it took effect, the sequence of the export, when it was recorded."""
+        return self.occurred_at, NEVER if self.sequence is None else self.sequence, self.recorded_at
+
+    @property
+    def resolved(self) -> "Event":
+        """The event as the fold takes it: a base event whose target is gone replaces nothing any more."""
+        return self._replace(replaces=None, target=Target.NONE) if self.is_base and self.target is Target.ABSENT else self
 
 
 class Outcome(NamedTuple):
@@ -85,7 +100,6 @@ class Settled:
 
 
 Identity = tuple[str, str]
-NEVER = -(2**63)
 
 
 def settle(events: Sequence[Event]) -> Settled:
@@ -94,6 +108,7 @@ def settle(events: Sequence[Event]) -> Settled:
     Args:
         events: Every event of the key, in any order; at least one.
     """
+    events = [event.resolved for event in events]
     verdicts: list[Verdict | None] = [None] * len(events)
     chosen = _one_per_identity(events, verdicts)
     slots = _resolve_replacements(events, chosen, verdicts)
@@ -123,8 +138,8 @@ def _one_per_identity(events: Sequence[Event], verdicts: list[Verdict | None]) -
     return chosen
 
 
-def _copy_order(event: Event) -> tuple[str, str, int, tuple[str, int, int]]:
-    return event.source, event.event_id, event.recorded_at, event.place
+def _copy_order(event: Event) -> tuple[str, str, bool, int, tuple[str, int, int]]:
+    return event.source, event.event_id, not event.is_base, event.recorded_at, event.place
 
 
 def _resolve_replacements(events: Sequence[Event], chosen: dict[Identity, int], verdicts: list[Verdict | None]) -> list[int]:
@@ -154,8 +169,8 @@ def _same_again(events: Sequence[Event], chosen: dict[Identity, int], verdicts: 
     copies: dict[int, int] = {}
     first: int | None = None
     recorded = [index for index in chosen.values() if events[index].replaces is None]
-    by_time = sorted(recorded, key=lambda index: (_when(events[index]), _copy_order(events[index])))
-    for _, group in groupby(by_time, key=lambda index: _when(events[index])):
+    by_time = sorted(recorded, key=lambda index: (events[index].order, _copy_order(events[index])))
+    for _, group in groupby(by_time, key=lambda index: events[index].order):
         tied = list(group)
         if len({events[index].digest for index in tied}) > 1:
             first = None
@@ -244,8 +259,8 @@ def _last_recorded(
 def _order(events: Sequence[Event], slots: Iterable[int], verdicts: list[Verdict | None]) -> list[int]:
     """The effective states in order; ties with different content are set aside, the same again is one state."""
     ordered: list[int] = []
-    by_time = sorted(slots, key=lambda index: (_when(events[index]), _copy_order(events[index])))
-    for _, group in groupby(by_time, key=lambda index: _when(events[index])):
+    by_time = sorted(slots, key=lambda index: (events[index].order, _copy_order(events[index])))
+    for _, group in groupby(by_time, key=lambda index: events[index].order):
         tied = list(group)
         if len({events[index].digest for index in tied}) > 1:
             for index in tied:
@@ -261,10 +276,6 @@ def _order(events: Sequence[Event], slots: Iterable[int], verdicts: list[Verdict
     if ordered:
         verdicts[ordered[-1]] = Verdict.LIVE
     return ordered
-
-
-def _when(event: Event) -> tuple[int, int, int]:
-    return event.occurred_at, NEVER if event.sequence is None else event.sequence, event.recorded_at
 
 
 def _periods(events: Sequence[Event], ordered: list[int]) -> dict[int, tuple[int, int | None]]:

@@ -1,8 +1,8 @@
 """What is work: what stands between what departments published and what people read. Airflow decides nothing; this does.
 
 Work is open when landed < end, cleaned < landed, a candidate is not gated, a passed candidate not released, released inputs are
-not those of the last attempt, or contract, suite or code changed since. A refusal is final until data, contract, suite or code
-change; an attempt that ended in a no-retry error is not started again until something, or a person, changes what it saw.
+not those of the last attempt, or contract, suite, code or pseudonym keys changed since. A refusal is final until data, contract,
+suite or code change; an attempt that ended in a no-retry error is not started again until what it saw, or a person, changes.
 """
 
 from collections.abc import Mapping
@@ -26,6 +26,7 @@ select
     (select coalesce(jsonb_object_agg(topic, offsets), '{}') from landed_offsets where dataset = :dataset) as landed,
     (select count(*) from dismissal where dataset = :dataset) as dismissals,
     (select count(*) from accepted_loss where dataset = :dataset) as losses,
+    (select epoch from key_epoch where dataset = :dataset) as key_epoch,
     (select count(*) from attempt where dataset = :dataset and finished_at is not null) as finished
 """)
 LAST_GATE = text("select * from gate_result where dataset = :dataset order by made_at desc limit 1")
@@ -53,6 +54,7 @@ class State:
         finished: How many attempts ended, whatever their outcome.
         last: The columns of the attempt that ended last, or None.
         code_version: Commit of the code that asks.
+        key_epoch: Under which the dataset's landed pseudonyms stand; None where there are none.
     """
 
     landed: dict[str, Offsets]
@@ -66,6 +68,11 @@ class State:
     finished: int
     last: Mapping[str, Any] | None
     code_version: str
+    key_epoch: int | None = None
+
+    def has_todays_keys(self, contract: Contract) -> bool:
+        """Whether the candidate's pseudonyms are of the epoch that has landed; a product's are those of its inputs."""
+        return contract.kind == "product" or self.candidate is None or self.candidate.key_epoch == self.key_epoch
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,7 @@ def read_state(engine: Engine, contract: Contract) -> State:
         finished=row.finished,
         last=dict(last) if last else None,
         code_version=code_version(ROOT),
+        key_epoch=row.key_epoch,
     )
 
 
@@ -143,6 +151,7 @@ def basis_of(contract: Contract, state: State, ends: Mapping[str, Offsets], code
         "inputs": state.inputs,
         "held": state.held,
         "people": [state.dismissals, state.losses],
+        "key_epoch": state.key_epoch,
         "contract": contract.digest,
         "suite": suite(contract).digest,
         "code": [code, state.code_version],
@@ -159,6 +168,8 @@ def _source_reasons(contract: Contract, state: State, ends: Mapping[str, Offsets
         reasons.append("cleaned < landed")
     if state.candidate and state.candidate.contract_digest != f"{contract.digest}:{code}":
         reasons.append("contract or code changed")
+    if not state.has_todays_keys(contract):
+        reasons.append("keys rotated")
     return reasons
 
 

@@ -16,7 +16,7 @@ COMMANDS = {
     "contract": "Lint, show and compare contracts.",
     "doctor": "Say what is installed, what is missing, and the cure of each problem.",
     "evidence": "Verify or export the evidence log.",
-    "keys": "Rotate the pseudonym keys (not there yet).",
+    "keys": "Rotate the pseudonym keys, and show which one each dataset stands under.",
     "loss": "Accept, with a person and a reason, that the source lost events.",
     "publish": "Publish a file as events of a dataset.",
     "query": "Read released data for a purpose.",

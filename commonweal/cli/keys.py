@@ -1,8 +1,17 @@
-"""``commonweal keys``: the pseudonym keys. Rotation isn't there yet, and says so."""
+"""``commonweal keys``: the pseudonym keys, and their rotation."""
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonweal.errors import ConfigError
+from commonweal.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
+    from commonweal.rotation import Standing
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -13,9 +22,49 @@ def keys() -> None:
 
 
 @app.command()
-def rotate() -> None:
-    """Not there yet: ends with an error and changes nothing."""
-    raise ConfigError(
-        "pseudonym keys can't be rotated yet, and nothing was changed. Add no epoch by hand: one person would get two keys, "
-        "and joins would fall apart unseen. If a key may have leaked, see docs/runbooks/keys-rotated.md"
-    )
+def status() -> None:
+    """Show under which epoch of the key each dataset stands: what has landed, and what people read."""
+    from commonweal.cli.screen import console as screen
+    from commonweal.ports import open_ports
+    from commonweal.rotation import standings
+
+    screen().print(_table(standings(open_ports(load_settings()))))
+
+
+@app.command()
+def rotate(
+    *,
+    reason: Annotated[str, typer.Option(prompt="Why?", help="Why; it goes into the evidence.")],
+    role: Annotated[str, typer.Option("--as", help="The role that you sign in with.")] = "engineer",
+) -> None:
+    """Make a new key and every pseudonym anew with it; start it again if it was interrupted."""
+    from rich.live import Live
+
+    from commonweal.cli.screen import console as screen
+    from commonweal.people import sign_in
+    from commonweal.ports import open_ports
+    from commonweal.rotation import rotate as rotate_keys
+
+    ports = open_ports(load_settings())
+    person = sign_in(ports.settings, role)
+    moved: list[Standing] = []
+    with Live(_table(moved), console=screen()) as live:
+        for standing in rotate_keys(ports, person, reason=reason):
+            moved.append(standing)
+            live.update(_table(moved))
+    print("What people read follows as each dataset is cleaned, gated and released anew: commonweal keys status")
+
+
+def _table(standings: "Iterable[Standing]") -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False, title="epoch of the pseudonym key", title_justify="left")
+    for name in ("dataset", "landed", "people read"):
+        table.add_column(name, justify="left" if name == "dataset" else "right")
+    for standing in standings:
+        table.add_row(standing.dataset, _text(standing.landed), _text(standing.released))
+    return table
+
+
+def _text(epoch: int | None) -> str:
+    return "–" if epoch is None else str(epoch)

@@ -251,6 +251,11 @@ class Contract(Frozen):
         return f"commonweal.repair.{self.id}.v{self.major}"
 
     @property
+    def has_pseudonyms(self) -> bool:
+        """True when landing replaces identifiers of the dataset by pseudonyms."""
+        return any(field.is_pseudonymised for field in self.fields)
+
+    @property
     def tables(self) -> tuple[TableName, ...]:
         """The released tables: a source has current and history, a product only current."""
         return ("current", "history") if self.kind == "source" else ("current",)

@@ -5,7 +5,6 @@ reasons and the whole record sealed. This is where identifiers become pseudonyms
 """
 
 import gc
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -33,7 +32,6 @@ class Row(NamedTuple):
 
     occurred_at: datetime | None
     sequence: int | None
-    digest: str | None
     reasons: tuple[str, ...]
     sealed: bytes | None
     accepted: bool
@@ -92,34 +90,24 @@ class _RowReader:
         envelope = self._envelopes.read(headers, topic=place.topic, seen_at=seen_at, own=reading.own)
         reasons = self.headers.repeated.get(number, ()) + envelope.reasons + reading.reasons
         reasons += (unreadable,) if unreadable else ()
-        return envelope, self._rejected(number, place, reasons) if reasons else self._accepted(place, envelope, reading)
+        return envelope, self._rejected(number, place, reasons) if reasons else self._accepted(place, reading)
 
     def _rejected(self, number: int, place: Place, reasons: tuple[str, ...]) -> Row:
         key, value = (self._batch.column(name)[number].as_py() for name in ("key", "value"))
         packed = pack(Record(key, value, all_headers(self._batch.column("headers"), number)))
-        return Row(None, None, None, reasons, self._sealer.seal(packed, place), False, {})
+        return Row(None, None, reasons, self._sealer.seal(packed, place), False, {})
 
-    def _accepted(self, place: Place, envelope: Envelope, reading: Reading) -> Row:
+    def _accepted(self, place: Place, reading: Reading) -> Row:
         values, sealed = reading.values, None
         if self._personal:
             raw = {column: values[name] for name, column, _ in self._personal if name in values}
             values = self._pseudonymised(values)
             sealed = self._sealer.seal(orjson.dumps(raw), place) if raw else None
-        content = digest(envelope, values)
-        return Row(reading.occurred_at, values.get(self._sequence), content, (), sealed, True, values)
+        return Row(reading.occurred_at, values.get(self._sequence), (), sealed, True, values)
 
     def _pseudonymised(self, values: Document) -> Document:
         found = {name: self._pseudonymiser.pseudonym(kind, values[name]) for name, _, kind in self._personal if name in values}
         return {**values, **found}
-
-
-def digest(envelope: Envelope, values: Mapping[str, Any]) -> str:
-    """SHA-256 of an event's content: type, what it replaces, and its typed values with pseudonyms for identifiers.
-
-    Equal content has an equal digest however it was written (order of members, nulls, ``1.5`` or ``1.50``, full-width ids).
-    """
-    content = [envelope.event_type, envelope.replaces, values]
-    return hashlib.sha256(orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _table(batch: pa.RecordBatch, rows: list[tuple[Envelope, Row]], contract: Contract) -> pa.RecordBatch:
@@ -127,7 +115,8 @@ def _table(batch: pa.RecordBatch, rows: list[tuple[Envelope, Row]], contract: Co
     columns: dict[str, Any] = {name: batch.column(name) for name in (*_PLACE, "_appended_at")}
     envelopes, found = zip(*rows, strict=True) if rows else ((), ())
     columns |= _transposed((*_ENVELOPE, ""), envelopes)
-    columns |= _transposed(("_occurred_at", "_sequence", "_digest", "_reasons", "_sealed", "_accepted", ""), found)
+    columns |= _transposed(("_occurred_at", "_sequence", "_reasons", "_sealed", "_accepted", ""), found)
+    columns["_base"] = [False] * batch.num_rows
     values = [row.values for row in found]
     columns |= {field.column: [value.get(field.name) for value in values] for field in contract.fields}
     return pa.RecordBatch.from_arrays([_array(columns[field.name], field.type) for field in schema], schema=schema)

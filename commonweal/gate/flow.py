@@ -30,7 +30,7 @@ class Line:
 
 
 LINES = (
-    Line("offsets", ("landed", "gaps")),
+    Line("offsets", ("landed", "gaps", "expired")),
     Line("landed", ("accepted", "rejected")),
     Line("accepted", ACCEPTED),
     Line("rejected", REJECTED),
@@ -62,11 +62,11 @@ def differences(accounting: Accounting) -> dict[str, int]:
 
 def rows(accounting: Accounting) -> tuple[Row, ...]:
     """The rows of the picture, from Kafka down to what became of each event."""
-    fates = (*ACCEPTED, "unaccounted_accepted", *REJECTED, "unaccounted_rejected", "gaps")
+    fates = (*ACCEPTED, "unaccounted_accepted", *REJECTED, "unaccounted_rejected", "gaps", "expired")
     divided = (
         ("offsets", ("offsets",)),
-        ("landed", ("landed", "unaccounted_offsets", "gaps")),
-        ("accepted", ("accepted", "unaccounted_landed", "rejected", "gaps")),
+        ("landed", ("landed", "unaccounted_offsets", "gaps", "expired")),
+        ("accepted", ("accepted", "unaccounted_landed", "rejected", "gaps", "expired")),
         ("live", fates),
     )
     return tuple(Row(whole, tuple(_segments(accounting, parts))) for whole, parts in divided)

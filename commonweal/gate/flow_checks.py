@@ -21,7 +21,7 @@ def accounting_checks(accounting: Accounting | None, since: Since) -> Iterator[C
         return
     a = accounting
     fates = a.live + a.superseded + a.duplicate + a.conflict + a.pending + a.withdrawn
-    yield _equal("accounting_offsets", a.offsets_add_up, a.landed + a.gaps - a.offsets)
+    yield _equal("accounting_offsets", a.offsets_add_up, a.landed + a.gaps + a.expired - a.offsets)
     yield _equal("accounting_landed", a.landed_adds_up, a.accepted + a.rejected - a.landed)
     yield _equal("accounting_accepted", a.accepted_adds_up, fates - a.accepted)
     yield _equal("accounting_rejected", a.rejected_adds_up, a.open + a.repaired + a.dismissed - a.rejected)

@@ -22,6 +22,7 @@ from commonweal.rejections import with_fates
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+EXPIRED = text("select coalesce(sum(accepted + rejected), 0) from expiry where dataset = :dataset")
 BATCHES = text("select topic, end_offsets, gaps from landing_batch where dataset = :dataset")
 LOSSES = text("select topic, partition, start_offset, end_offset from accepted_loss where dataset = :dataset")
 COUNTERS = ("_events", "_superseded", "_duplicates", "_conflicts", "_pending", "_withdrawn")
@@ -30,7 +31,7 @@ COUNTERS = ("_events", "_superseded", "_duplicates", "_conflicts", "_pending", "
 def accounting(contract: Contract, candidate: Candidate, spark: "SparkSession", engine: Engine) -> Accounting:
     """Where every offset went that the candidate holds, since the first one."""
     ends = {topic: from_json(offsets) for topic, offsets in candidate.offsets.items()}
-    gaps, lost = _recorded(engine, contract.id, ends)
+    gaps, lost, expired = _recorded(engine, contract.id, ends)
     keys = _key_counts(current_at(contract, spark, candidate.snapshots["current"]))
     landing = landing_at(contract, spark, candidate)
     landed = {row["_accepted"]: row["count"] for row in landing.groupBy("_accepted").count().collect()}
@@ -50,6 +51,7 @@ def accounting(contract: Contract, candidate: Candidate, spark: "SparkSession", 
         open=standing.get("open", 0),
         repaired=standing.get("repaired", 0),
         dismissed=standing.get("dismissed", 0),
+        expired=expired,
     )
 
 
@@ -93,11 +95,12 @@ def landing_at(contract: Contract, spark: "SparkSession", candidate: Candidate) 
     return at(spark, landing_table(contract), candidate.landing_snapshot)
 
 
-def _recorded(engine: Engine, dataset: str, ends: Mapping[str, Offsets]) -> tuple[int, int]:
-    """Gaps and accepted losses below the candidate's offsets."""
+def _recorded(engine: Engine, dataset: str, ends: Mapping[str, Offsets]) -> tuple[int, int, int]:
+    """Gaps and accepted losses below the candidate's offsets, and expired records, which made a candidate each time."""
     with database_errors(f"reading the landing batches of {dataset}"), engine.begin() as connection:
         batches = connection.execute(BATCHES, {"dataset": dataset}).all()
         losses = connection.execute(LOSSES, {"dataset": dataset}).all()
+        expired = int(connection.execute(EXPIRED, {"dataset": dataset}).scalar_one())
     held = [batch for batch in batches if _reaches(ends.get(batch.topic, {}), from_json(batch.end_offsets))]
     gaps = sum(sum(from_json(batch.gaps).values()) for batch in held)
     lost = sum(
@@ -105,7 +108,7 @@ def _recorded(engine: Engine, dataset: str, ends: Mapping[str, Offsets]) -> tupl
         for loss in losses
         if ends.get(loss.topic, {}).get(loss.partition, 0) >= loss.end_offset
     )
-    return gaps, lost
+    return gaps, lost, expired
 
 
 def _reaches(ends: Mapping[int, int], batch_end: Mapping[int, int]) -> bool:

@@ -46,6 +46,7 @@ class Accounting:
         offsets: Offsets from the first to the last landed.
         gaps: Offsets that hold no record, as landing recorded them.
         landed: Landing rows: accepted and rejected.
+        expired: Records that had landed and are past the contract's retention; their keys keep their state.
     """
 
     offsets: int
@@ -62,11 +63,12 @@ class Accounting:
     open: int
     repaired: int
     dismissed: int
+    expired: int = 0
 
     @property
     def offsets_add_up(self) -> bool:
-        """Every offset was landed, or is known to hold no record."""
-        return self.landed + self.gaps == self.offsets
+        """Every offset was landed, or is known to hold no record, or its record has expired."""
+        return self.landed + self.gaps + self.expired == self.offsets
 
     @property
     def landed_adds_up(self) -> bool:

@@ -7,20 +7,23 @@ from commonweal.identity.identifiers import KINDS, check, normalise
 from commonweal.identity.keys import (
     Pseudonymiser,
     add_epoch,
+    current_epoch,
     ensure_keys,
     load_private_key,
     load_pseudonymiser,
     load_public_key,
 )
-from commonweal.identity.sealing import Place, Sealer, unseal
+from commonweal.identity.sealing import Opener, Place, Sealer, unseal
 
 __all__ = [
     "KINDS",
+    "Opener",
     "Place",
     "Pseudonymiser",
     "Sealer",
     "add_epoch",
     "check",
+    "current_epoch",
     "ensure_keys",
     "load_private_key",
     "load_pseudonymiser",

@@ -53,7 +53,7 @@ def add_epoch(keys_dir: Path) -> int:
     Returns:
         The number of the new epoch.
     """
-    epoch = _current_epoch(keys_dir) + 1
+    epoch = current_epoch(keys_dir) + 1
     _write(keys_dir / f"pseudonym.{epoch}.key", os.urandom(_KEY_BYTES))
     _write(keys_dir / "epoch", f"{epoch}\n".encode())
     return epoch
@@ -65,7 +65,7 @@ def load_pseudonymiser(keys_dir: Path, epoch: int | None = None) -> Pseudonymise
     Raises:
         ConfigError: A key file is missing, has a wrong size, or others may read it.
     """
-    number = _current_epoch(keys_dir) if epoch is None else epoch
+    number = current_epoch(keys_dir) if epoch is None else epoch
     return Pseudonymiser(epoch=number, key=_read_key(keys_dir / f"pseudonym.{number}.key"))
 
 
@@ -87,7 +87,12 @@ def load_private_key(keys_dir: Path) -> X25519PrivateKey:
     return X25519PrivateKey.from_private_bytes(_read_key(keys_dir / "sealing.private"))
 
 
-def _current_epoch(keys_dir: Path) -> int:
+def current_epoch(keys_dir: Path) -> int:
+    """The number of the newest epoch that has a key.
+
+    Raises:
+        ConfigError: The file is missing, holds no number, or others may read it.
+    """
     try:
         return int(_read(keys_dir / "epoch"))
     except ValueError:

@@ -6,6 +6,7 @@ partition and offset are authenticated, so that a sealed value moved to another 
 """
 
 import os
+from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -50,20 +51,41 @@ class Sealer:
         return self._head + nonce + self._cipher.encrypt(nonce, plaintext, _associated(self._dataset, place))
 
 
+class Opener:
+    """Opens what was sealed for one dataset; the data key of a batch is opened once."""
+
+    def __init__(self, private_key: X25519PrivateKey, dataset: str) -> None:
+        self._private_key = private_key
+        self._dataset = dataset
+        self._cipher = lru_cache(maxsize=1024)(self._open_head)
+
+    def open(self, sealed: bytes, place: Place) -> bytes:
+        """The plaintext of a sealed value.
+
+        Raises:
+            ConfigError: The value was sealed to another key, for another place or dataset, or was changed.
+        """
+        if sealed[:1] != _VERSION or len(sealed) < _NONCE_END:
+            text = "the value isn't sealed in a known version; read it with a newer release of the software"
+            raise ConfigError(f"{self._dataset}: {text}")
+        try:
+            cipher = self._cipher(sealed[:_KEY_END])
+            return cipher.decrypt(sealed[_KEY_END:_NONCE_END], sealed[_NONCE_END:], _associated(self._dataset, place))
+        except InvalidTag:
+            text = f"the sealed value at {place} doesn't open; it was sealed to another key, for another place, or changed"
+            raise ConfigError(f"{self._dataset}: {text}") from None
+
+    def _open_head(self, head: bytes) -> AESGCM:
+        return AESGCM(_SUITE.decrypt(head[len(_VERSION) :], self._private_key, info=_info(self._dataset)))
+
+
 def unseal(private_key: X25519PrivateKey, sealed: bytes, dataset: str, place: Place) -> bytes:
     """The plaintext of a sealed value.
 
     Raises:
         ConfigError: The value was sealed to another key, for another place or dataset, or was changed.
     """
-    if sealed[:1] != _VERSION or len(sealed) < _NONCE_END:
-        raise ConfigError(f"{dataset}: the value isn't sealed in a known version; read it with a newer release of the software")
-    try:
-        data_key = _SUITE.decrypt(sealed[1:_KEY_END], private_key, info=_info(dataset))
-        return AESGCM(data_key).decrypt(sealed[_KEY_END:_NONCE_END], sealed[_NONCE_END:], _associated(dataset, place))
-    except InvalidTag:
-        text = f"{dataset}: the sealed value at {place} doesn't open; it was sealed to another key, for another place, or changed"
-        raise ConfigError(text) from None
+    return Opener(private_key, dataset).open(sealed, place)
 
 
 def _info(dataset: str) -> bytes:

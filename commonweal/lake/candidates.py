@@ -12,13 +12,14 @@ from commonweal.errors import ConflictError
 READ = text("select * from candidate where dataset = :dataset")
 WRITE = text("""
 insert into candidate (dataset, number, commit_id, offsets, landing_snapshot, snapshots, rows, counts, inputs, contract_digest,
-                       code_version)
+                       code_version, key_epoch)
 values (:dataset, :number, :commit_id, cast(:offsets as jsonb), :landing_snapshot, cast(:snapshots as jsonb),
-        cast(:rows as jsonb), cast(:counts as jsonb), cast(:inputs as jsonb), :contract_digest, :code_version)
+        cast(:rows as jsonb), cast(:counts as jsonb), cast(:inputs as jsonb), :contract_digest, :code_version, :key_epoch)
 on conflict (dataset) do update set
     number = excluded.number, commit_id = excluded.commit_id, offsets = excluded.offsets,
     landing_snapshot = excluded.landing_snapshot, snapshots = excluded.snapshots, rows = excluded.rows, counts = excluded.counts,
     inputs = excluded.inputs, contract_digest = excluded.contract_digest, code_version = excluded.code_version,
+    key_epoch = excluded.key_epoch,
     made_at = clock_timestamp()
 where candidate.number = excluded.number - 1
 """)
@@ -40,6 +41,7 @@ class Candidate:
         inputs: By dataset, the number of the release it was made from, transitively; empty for a source.
         contract_digest: Of the contract, and after a colon of the code, that it was made with.
         code_version: Of the code it was made by.
+        key_epoch: Under which its pseudonyms stand; None where there are none.
     """
 
     dataset: str
@@ -53,6 +55,7 @@ class Candidate:
     inputs: dict[str, int]
     contract_digest: str
     code_version: str
+    key_epoch: int | None = None
 
 
 def read_candidate(engine: Engine, dataset: str) -> Candidate | None:

@@ -18,10 +18,10 @@ NUMBERED = text("select * from release where dataset = :dataset and number = :nu
 NEXT = text("select coalesce(max(number), 0) + 1 from release where dataset = :dataset")
 INSERT = text("""
 insert into release (dataset, number, commit_id, gate_id, snapshots, rows, counts, offsets, inputs, contract_version,
-                     contract_digest, suite_digest, code_version, quality_digest)
+                     contract_digest, suite_digest, code_version, quality_digest, key_epoch)
 values (:dataset, :number, :commit_id, :gate_id, cast(:snapshots as jsonb), cast(:rows as jsonb), cast(:counts as jsonb),
         cast(:offsets as jsonb), cast(:inputs as jsonb), :contract_version, :contract_digest, :suite_digest, :code_version,
-        :quality_digest)
+        :quality_digest, :key_epoch)
 """)
 POINT = text("""
 insert into current_release (dataset, number) values (:dataset, :number)
@@ -50,6 +50,7 @@ class Release:
         suite_digest: Of the expectation suite that it passed.
         code_version: Commit of the code.
         quality_digest: Of the gate's report.
+        key_epoch: Under which its pseudonyms stand; None where there are none.
         made_at: When, by the database's clock; None before it is stored.
     """
 
@@ -67,6 +68,7 @@ class Release:
     suite_digest: str
     code_version: str
     quality_digest: str
+    key_epoch: int | None = None
     made_at: datetime | None = None
 
 

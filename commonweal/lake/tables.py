@@ -26,6 +26,10 @@ PROPERTIES = {
 }
 
 
+LANDING_PROPERTIES = PROPERTIES | dict.fromkeys(("write.merge.mode", "write.update.mode", "write.delete.mode"), "copy-on-write")
+"""What expires from landing is rewritten without it at once, not only marked as deleted until the next compaction."""
+
+
 def wanted_tables(contract: Contract) -> dict[TableId, pa.Schema]:
     """Every table of a dataset with its schema."""
     schemas = {"current": current_schema(contract), "history": history_schema(contract)} if contract.kind == "source" else {}
@@ -63,7 +67,8 @@ def create_table(settings: Settings, lake: SqlCatalog, table: TableId, schema: p
     """
     _create_namespace(lake, table)
     if not lake.table_exists(table.parts):
-        created = lake.create_table(table.parts, schema=schema, location=location(settings, table), properties=PROPERTIES)
+        properties = LANDING_PROPERTIES if table.parts[0] == "landing" else PROPERTIES
+        created = lake.create_table(table.parts, schema=schema, location=location(settings, table), properties=properties)
         _partition(created, table)
     loaded = lake.load_table(table.parts)
     if MAIN not in loaded.metadata.refs:

@@ -1,4 +1,4 @@
-"""Expiry: releases past their contract's retention are let go, then the snapshots that nothing holds any more.
+"""Expiry: landed events and releases past their contract's retention go, then the snapshots that nothing holds any more.
 
 Every release is kept for a while, then the last of each day, then of each month. The current one, the newest, and all of a
 dataset that a person holds stay; a kept release keeps the releases it was made from.
@@ -6,7 +6,6 @@ dataset that a person holds stay; a kept release keeps the releases it was made 
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -19,6 +18,7 @@ from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import TableId, attempt_branch, landing_table, release_tag, released_tables
 from commonweal.lake.releases import Release, hold_of, list_releases
+from commonweal.maintenance.landed_events import expire_landed_events
 from commonweal.maintenance.turns import in_turn
 from commonweal.ports import Ports
 
@@ -28,9 +28,21 @@ ALL = 1_000_000
 
 
 def expire(ports: Ports, contracts: Iterable[Contract], *, now: datetime | None = None) -> dict[str, int]:
-    """Let go what no contract keeps any longer."""
-    let_go, busy = in_turn(ports, contracts, "expire", partial(_expire, ports, now or datetime.now(UTC)))
-    return {"releases": let_go, "busy": busy}
+    """Let go what no contract keeps any longer.
+
+    Returns:
+        Counts: ``releases`` and landed ``events`` that went, ``busy`` datasets that wait for the next night.
+    """
+    at, events = now or datetime.now(UTC), 0
+
+    def let_go(contract: Contract, lease: Lease) -> int:
+        nonlocal events
+        if contract.kind == "source":
+            events += expire_landed_events(ports, contract, lease, now=at)
+        return _expire(ports, at, contract, lease)
+
+    releases, busy = in_turn(ports, contracts, "expire", let_go)
+    return {"releases": releases, "events": events, "busy": busy}
 
 
 def kept_numbers(newest_first: Sequence[Release], retention: Retention, *, now: datetime) -> set[int]:

@@ -152,7 +152,11 @@ _WORK = {
     "release": "s",
     "current_release": "s",
     "hold": "s",
+    "pseudonym_epoch": "s",
+    "key_epoch": "s",
+    "expiry": "s",
 }
+_AUDITED = ("gate_result", "accepted_loss", "dismissal", "hold", "pseudonym_epoch", "key_epoch", "expiry", "evidence")
 _RELEASED = {"release": "s", "current_release": "s"}
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
@@ -172,6 +176,9 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "release": "si",
         "current_release": "siu",
         "hold": "siud",
+        "pseudonym_epoch": "si",
+        "key_epoch": "siu",
+        "expiry": "si",
         "outbox": "si",
         "evidence": "si",
     },
@@ -179,7 +186,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     "announce": {"outbox": "s", "outbox.sent_at": "u"},
     "query": {**_RELEASED, "iceberg_tables": "s", "iceberg_namespace_properties": "s", "evidence": "si"},
     "engineer": {**_WORK, "commit_record": "s", "outbox": "s", "iceberg_tables": "s", "iceberg_namespace_properties": "s"},
-    "auditor": {**_RELEASED, "gate_result": "s", "accepted_loss": "s", "dismissal": "s", "hold": "s", "evidence": "s"},
+    "auditor": {**_RELEASED, **dict.fromkeys(_AUDITED, "s")},
 }
 
 

@@ -3,6 +3,8 @@
 Arrow is the one description: landing builds its batches with it, pyiceberg and Spark get their columns from it.
 """
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 from commonweal.contract.model import Contract, Field
@@ -15,8 +17,8 @@ _DDL = {pa.string(): "STRING", pa.int64(): "BIGINT", pa.int32(): "INT", pa.bool_
 LANDING_COLUMNS: dict[str, pa.DataType] = {
     "_kafka_topic": pa.string(), "_kafka_partition": pa.int32(), "_kafka_offset": pa.int64(), "_appended_at": INSTANT,
     "_source": pa.string(), "_event_id": pa.string(), "_event_type": pa.string(), "_replaces": pa.string(),
-    "_recorded_at": INSTANT, "_occurred_at": INSTANT, "_sequence": pa.int64(), "_digest": pa.string(),
-    "_contract_version": pa.string(), "_accepted": pa.bool_(), "_reasons": pa.list_(pa.string()), "_sealed": pa.binary(),
+    "_recorded_at": INSTANT, "_occurred_at": INSTANT, "_sequence": pa.int64(), "_contract_version": pa.string(),
+    "_accepted": pa.bool_(), "_reasons": pa.list_(pa.string()), "_sealed": pa.binary(), "_base": pa.bool_(),
 }  # fmt: skip
 CURRENT_COLUMNS: dict[str, pa.DataType] = {
     "_state": pa.string(), "_valid_from": INSTANT, "_recorded_at": INSTANT, "_source": pa.string(), "_event_id": pa.string(),
@@ -31,23 +33,28 @@ HISTORY_COLUMNS: dict[str, pa.DataType] = {
 
 def landing_schema(contract: Contract) -> pa.Schema:
     """The landing table: what is known of each record, then one typed column per field; all may be null (a rejected record)."""
-    return pa.schema([*_columns(LANDING_COLUMNS), *(_column(field) for field in contract.fields)])
+    return pa.schema([*_columns(LANDING_COLUMNS), *fields_schema(contract)])
+
+
+def fields_schema(contract: Contract) -> pa.Schema:
+    """The columns of the contract's fields alone."""
+    return pa.schema([_column(field) for field in contract.fields])
 
 
 def current_schema(contract: Contract) -> pa.Schema:
     """The current table; for a product the contract's columns only."""
-    own = [_column(field) for field in contract.fields]
+    own = fields_schema(contract)
     if contract.kind == "product":
-        return pa.schema(own)
+        return own
     return pa.schema([*own, *_columns(CURRENT_COLUMNS), *_columns(COUNTERS)])
 
 
 def history_schema(contract: Contract) -> pa.Schema:
     """The history table: the contract's columns and the period in which the state held (``_valid_to`` null: still)."""
-    return pa.schema([*(_column(field) for field in contract.fields), *_columns(HISTORY_COLUMNS)])
+    return pa.schema([*fields_schema(contract), *_columns(HISTORY_COLUMNS)])
 
 
-def ddl(schema: pa.Schema) -> str:
+def ddl(schema: Iterable[pa.Field]) -> str:
     """The columns in Spark's DDL: ``case_no STRING, opened_on DATE``."""
     return ", ".join(f"{column.name} {_ddl_type(column.type)}" for column in schema)
 

@@ -3,9 +3,8 @@
 Each key that a new event touches is recomputed from all its accepted landed events, so the order of arrival can't matter.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,7 +13,9 @@ from sqlalchemy import Connection, text
 from commonweal import evidence
 from commonweal.contract.model import Contract
 from commonweal.database import database_errors
+from commonweal.epochs import OF_DATASET
 from commonweal.errors import ConflictError
+from commonweal.folding import accepted_events, closed_keys, settled
 from commonweal.lake.candidates import Candidate, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
@@ -22,21 +23,15 @@ from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, MAIN, TableId, attempt_branch, landing_table, released_tables
 from commonweal.lake.spark import at, below
 from commonweal.ports import Ports
-from commonweal.render.lake_schema import current_schema, ddl, history_schema, landing_schema
-from commonweal.settling import OUTCOME_FIELDS, settle_batches
+from commonweal.render.lake_schema import current_schema, history_schema
 from commonweal.steps.join import made_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pyarrow as pa
     from pyspark.sql import Column, DataFrame
 
 log = structlog.get_logger()
 
 LANDED = text("select topic, offsets from landed_offsets where dataset = :dataset order by topic")
-CLOSURE_ROUNDS = 50
-"""Each round follows one step of replacements or repeated ids; real chains are a few steps long."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +42,18 @@ class Basis:
     offsets: dict[str, dict[str, int]]
     before: Candidate | None
     heads: dict[TableId, int]
+    key_epoch: int | None
 
     def is_rebuild(self, contract: Contract) -> bool:
-        """True when every key is recomputed: there is no candidate before, or it was made with another contract."""
-        return self.before is None or self.before.contract_digest != made_by(contract)
+        """True when every key is recomputed: there is no candidate before, or contract, code or pseudonym keys changed since."""
+        before = self.before
+        return before is None or (before.contract_digest, before.key_epoch) != (made_by(contract), self.key_epoch)
+
+    def is_behind(self, contract: Contract) -> bool:
+        """True when there is something to clean; a dataset without events has no candidate."""
+        if self.before is None:
+            return bool(self.offsets)
+        return self.before.offsets != self.offsets or self.is_rebuild(contract)
 
 
 def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = False) -> dict[str, int]:
@@ -68,15 +71,15 @@ def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fal
     Raises:
         ConflictError, FencedError, TransientError: As the commit function.
     """
-    basis = _basis(contract, ports)
-    if not _is_work(contract, basis) and not rebuild:
+    basis = read_basis(contract, ports)
+    if not basis.is_behind(contract) and not rebuild:
         return {"keys": 0, "candidate": 0}
     branch = attempt_branch(lease.epoch)
     for table, snapshot in basis.heads.items():
         create_branch(ports.lake, table, branch, snapshot)
     try:
         keys = _write(contract, ports, basis, branch, rebuild or basis.is_rebuild(contract))
-        candidate = _candidate(contract, ports, basis, branch, keys)
+        candidate = next_candidate(contract, ports, basis, branch, keys)
         commit(ports.engine, ports.lake, _change(contract, lease, basis, candidate))
     except ConflictError:
         for table in basis.heads:
@@ -86,146 +89,81 @@ def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fal
     return {"keys": keys, "candidate": candidate.number}
 
 
-def _is_work(contract: Contract, basis: Basis) -> bool:
-    """Events landed since the candidate before, or another contract; a dataset without events has no candidate."""
-    if basis.before is None:
-        return bool(basis.offsets)
-    return basis.before.offsets != basis.offsets or basis.before.contract_digest != made_by(contract)
+def read_basis(contract: Contract, ports: Ports) -> Basis:
+    """What a clean would start from now.
 
+    Landing can't move meanwhile: the dataset's lease is held.
 
-def _basis(contract: Contract, ports: Ports) -> Basis:
-    """Landing can't move meanwhile: the dataset's lease is held."""
+    Raises:
+        ConflictError: A table has no first snapshot.
+    """
     with database_errors(f"reading the landed offsets of {contract.id}"), ports.engine.begin() as connection:
         rows = connection.execute(LANDED, {"dataset": contract.id}).all()
+        key_epoch = connection.execute(OF_DATASET, {"dataset": contract.id}).scalar()
     landing = head(ports.lake, landing_table(contract), MAIN)
     heads = {table: head(ports.lake, table, CANDIDATE) for table in released_tables(contract).values()}
     if landing is None or None in heads.values():
         raise ConflictError(f"{contract.id}: a table has no first snapshot; run: commonweal apply")
     offsets = {row.topic: row.offsets for row in rows}
-    return Basis(landing, offsets, read_candidate(ports.engine, contract.id), {t: s for t, s in heads.items() if s is not None})
+    before = read_candidate(ports.engine, contract.id)
+    return Basis(landing, offsets, before, {table: at for table, at in heads.items() if at is not None}, key_epoch)
 
 
 def _write(contract: Contract, ports: Ports, basis: Basis, branch: str, whole: bool) -> int:
     """Write both tables' branches; returns the number of keys that were recomputed."""
-    from pyspark.sql import DataFrame
-    from pyspark.sql import functions as F
-
-    events = at(ports.spark, landing_table(contract), basis.landing_snapshot).where("_accepted")
+    events = accepted_events(contract, at(ports.spark, landing_table(contract), basis.landing_snapshot))
     kept: list[DataFrame] = []
     try:
-        touched = events if whole else _touched_events(contract, events, basis, kept)
-        settled = _settled(contract, touched, events).persist()
-        kept.append(settled)
-        current = settled.where("_state is not null").select(*_current_columns(contract))
-        history = settled.where("_valid_from is not null").select(*_history_columns(contract))
-        tables = released_tables(contract)
-        keys = list(contract.key_columns)
-        recomputed = current.select(*keys)
-        _replace(ports, tables["current"].branch(branch), current, recomputed, keys, whole)
-        _replace(ports, tables["history"].branch(branch), history, recomputed, keys, whole)
-        return int(settled.where(F.col("_state").isNotNull()).count())
+        touched = None if whole else _touched_keys(contract, events, basis, kept)
+        return write_states(contract, ports, branch, events, touched)
     finally:
         for frame in kept:
             frame.unpersist()
 
 
-def _replace(ports: Ports, branch: str, rows: "DataFrame", recomputed: "DataFrame", keys: list[str], whole: bool) -> None:
-    """Replace the recomputed keys' rows on a branch."""
+def write_states(contract: Contract, ports: Ports, branch: str, events: "DataFrame", touched: "DataFrame | None") -> int:
+    """Recompute keys from all their events, and put them into both tables' branches in the place of what stood there.
+
+    Args:
+        contract: A source's contract.
+        ports: The world.
+        branch: The attempt's branch in both tables.
+        events: All accepted events, see ``folding.accepted_events``.
+        touched: The keys, closed; None for all.
+
+    Returns:
+        How many keys have a row now.
+    """
+    own = events if touched is None else events.join(touched, list(contract.key_columns), "left_semi")
+    rows = settled(contract, own, events).persist()
+    try:
+        tables = released_tables(contract)
+        current = rows.where("_state is not null").select(*_current_columns(contract))
+        history = rows.where("_valid_from is not null").select(*_history_columns(contract))
+        _replace(ports, tables["current"].branch(branch), current, touched)
+        _replace(ports, tables["history"].branch(branch), history, touched)
+        return int(rows.where("_state is not null").count())
+    finally:
+        rows.unpersist()
+
+
+def _replace(ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame | None") -> None:
+    """Replace the touched keys' rows on a branch; all rows when no keys are given."""
     from pyspark.sql import functions as F
 
-    if whole:
+    if touched is None:
         rows.writeTo(branch).overwrite(F.lit(True))
         return
-    recomputed.createOrReplaceTempView("recomputed")
-    same_key = " and ".join(f"t.{key} = r.{key}" for key in keys)
-    ports.spark.sql(f"delete from {branch} t where exists (select 1 from recomputed r where {same_key})").collect()
+    touched.createOrReplaceTempView("touched")
+    is_same = " and ".join(f"t.{key} = r.{key}" for key in touched.columns)
+    ports.spark.sql(f"delete from {branch} t where exists (select 1 from touched r where {is_same})").collect()
     rows.writeTo(branch).append()
 
 
-def _touched_events(contract: Contract, events: "DataFrame", basis: Basis, kept: "list[DataFrame]") -> "DataFrame":
-    """All events of the keys that new events touch, closed over (source, event id) and ``replaces``, both directions.
-
-    Frames that it persists are added to ``kept``, for the caller to let go.
-    """
-    keys = list(contract.key_columns)
-    narrow = events.select(*keys, "_source", "_event_id", "_replaces", "_kafka_topic", "_kafka_partition", "_kafka_offset")
-    touched = narrow.where(~below(basis.before.offsets if basis.before else {})).select(*keys).distinct().persist()
-    kept.append(touched)
-    found = touched.count()
-    for _ in range(CLOSURE_ROUNDS):
-        touched = _one_step_wider(narrow, touched, keys).persist()
-        kept.append(touched)
-        count = touched.count()
-        if count == found:
-            return events.join(touched, keys, "left_semi")
-        found = count
-    raise ConflictError(
-        f"{contract.id}: replacements chain over more than {CLOSURE_ROUNDS} keys; run: commonweal rebuild {contract.id}"
-    )
-
-
-def _one_step_wider(narrow: "DataFrame", touched: "DataFrame", keys: list[str]) -> "DataFrame":
-    """The keys themselves, and every key that shares an event id with them, or whose events replace theirs or are replaced."""
-    from pyspark.sql import functions as F
-
-    mine = narrow.join(touched, keys, "left_semi")
-    ids = mine.select("_source", "_event_id").union(mine.where("_replaces is not null").select("_source", F.col("_replaces")))
-    ids = ids.distinct()
-    sharing = narrow.join(ids, ["_source", "_event_id"], "left_semi").select(*keys)
-    replacing = (
-        narrow.where("_replaces is not null")
-        .withColumn("_event_id", F.col("_replaces"))
-        .join(ids, ["_source", "_event_id"], "left_semi")
-        .select(*keys)
-    )
-    return touched.union(sharing).union(replacing).distinct()
-
-
-def _settled(contract: Contract, touched: "DataFrame", events: "DataFrame") -> "DataFrame":
-    """The touched events with their verdicts, periods, and on one of each key the key's state and counters."""
-    from pyspark.sql import functions as F
-
-    keys = list(contract.key_columns)
-    conflicting = (
-        touched.groupBy("_source", "_event_id")
-        .agg(F.min("_digest").alias("low"), F.max("_digest").alias("high"))
-        .where("low <> high")
-        .select("_source", "_event_id", F.lit(True).alias("_id_conflict"))
-    )
-    flagged = (
-        touched.join(F.broadcast(conflicting), ["_source", "_event_id"], "left")
-        .withColumn("_id_conflict", F.coalesce("_id_conflict", F.lit(False)))
-        .join(F.broadcast(_targets(touched, events, keys)), ["_source", "_event_id", "_replaces"], "left")
-        .withColumn("_target", F.when(F.col("_replaces").isNull(), "none").otherwise(F.coalesce("_target", F.lit("absent"))))
-    )
-    columns = [*landing_schema(contract).names, "_id_conflict", "_target"]
-    outcome = ", ".join((ddl(landing_schema(contract)), "_id_conflict boolean", "_target string", ddl(_outcome_schema())))
-    sorted_by_key = flagged.select(*columns).repartition(*keys).sortWithinPartitions(*keys)
-    return sorted_by_key.mapInArrow(partial(_settle_batches, contract.key_columns), outcome)
-
-
-def _settle_batches(key_columns: tuple[str, ...], batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-    return settle_batches(batches, key_columns=key_columns)
-
-
-def _outcome_schema() -> "pa.Schema":
-    import pyarrow as pa
-
-    return pa.schema(OUTCOME_FIELDS)
-
-
-def _targets(touched: "DataFrame", events: "DataFrame", keys: list[str]) -> "DataFrame":
-    """For each event that replaces another: whether its target landed under the same key or under another one."""
-    from pyspark.sql import functions as F
-
-    replacing = touched.where("_replaces is not null").select("_source", "_event_id", "_replaces", *keys)
-    targets = events.select("_source", F.col("_event_id").alias("_replaces"), *(F.col(key).alias(f"t_{key}") for key in keys))
-    same = reduce(lambda one, other: one & other, [F.col(key) == F.col(f"t_{key}") for key in keys])
-    return (
-        replacing.join(targets, ["_source", "_replaces"], "inner")
-        .groupBy("_source", "_event_id", "_replaces")
-        .agg(F.when(F.bool_and(same), "same_key").otherwise("other_key").alias("_target"))
-    )
+def _touched_keys(contract: Contract, events: "DataFrame", basis: Basis, kept: "list[DataFrame]") -> "DataFrame":
+    """The keys that the events touch which the candidate doesn't hold yet, and all that hang together with them."""
+    held = below(basis.before.offsets if basis.before else {})
+    return closed_keys(contract, events, events.where(~held).select(*contract.key_columns).distinct(), kept)
 
 
 def _current_columns(contract: Contract) -> "list[Column]":
@@ -249,7 +187,12 @@ def _history_columns(contract: Contract) -> "list[Column]":
     return [F.col(name) for name in history_schema(contract).names]
 
 
-def _candidate(contract: Contract, ports: Ports, basis: Basis, branch: str, keys: int) -> Candidate:
+def next_candidate(contract: Contract, ports: Ports, basis: Basis, branch: str, keys: int) -> Candidate:
+    """The candidate that an attempt wrote on its branch.
+
+    Raises:
+        ConflictError: The branch is gone.
+    """
     snapshots = {}
     for name, table in released_tables(contract).items():
         written = head(ports.lake, table, branch)
@@ -268,16 +211,23 @@ def _candidate(contract: Contract, ports: Ports, basis: Basis, branch: str, keys
         inputs={},
         contract_digest=made_by(contract),
         code_version=ports.code_version,
+        key_epoch=basis.key_epoch,
     )
 
 
-def _change(contract: Contract, lease: Lease, basis: Basis, candidate: Candidate) -> Change:
-    """Move both candidate refs together, and remember up to which offsets they hold the landed events."""
+def candidate_moves(contract: Contract, basis: Basis, candidate: Candidate) -> tuple[RefMove, ...]:
+    """Move both candidate refs together, from where the basis found them, and remove the attempt's branches."""
     moves = []
     for name, table in released_tables(contract).items():
         snapshot = candidate.snapshots[name]
         moves.append(RefMove(table, CANDIDATE, basis.heads[table], snapshot))
         moves.append(RefMove(table, candidate.commit_id, snapshot, None))
+    return tuple(moves)
+
+
+def _change(contract: Contract, lease: Lease, basis: Basis, candidate: Candidate) -> Change:
+    """The candidate, with up to which offsets it holds the landed events."""
+    moves = candidate_moves(contract, basis, candidate)
     details = {
         "attempt": candidate.commit_id,
         "candidate": candidate.number,
@@ -287,7 +237,7 @@ def _change(contract: Contract, lease: Lease, basis: Basis, candidate: Candidate
         "keys": candidate.counts["keys"],
     }
     entry = evidence.Entry("pipeline", "cleaned", contract.id, details)
-    return Change(candidate.commit_id, "clean", lease, tuple(moves), partial(_write_candidate, candidate), entry)
+    return Change(candidate.commit_id, "clean", lease, moves, partial(_write_candidate, candidate), entry)
 
 
 def _write_candidate(candidate: Candidate, connection: Connection) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ALL = 1_000_000
-SETTLING = ("states.py", "settling.py", "steps/clean.py")
+SETTLING = ("states.py", "settling.py", "folding.py", "steps/clean.py")
 """The code that makes a source's rows from its events."""
 
 
@@ -186,6 +186,7 @@ def _candidate(
         inputs=transitive(chosen),
         contract_digest=made_by(contract),
         code_version=ports.code_version,
+        key_epoch=next((made.key_epoch for made in chosen.values() if made.key_epoch), None),
     )
 
 

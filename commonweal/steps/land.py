@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from commonweal import bus, evidence
 from commonweal.contract.model import Contract
 from commonweal.database import database_errors
+from commonweal.epochs import confirm, dataset_epoch, newest_epoch
 from commonweal.errors import ConflictError, DataLossError
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
@@ -50,12 +51,13 @@ values (:id, :dataset, :topic, cast(:start as jsonb), cast(:end as jsonb), cast(
 
 @dataclass(frozen=True)
 class Range:
-    """Records ``[start, end)`` of one topic, by partition."""
+    """Records ``[start, end)`` of one topic, by partition; ``key_epoch`` is that of their pseudonyms, None without any."""
 
     topic: str
     topic_id: str
     start: Offsets
     end: Offsets
+    key_epoch: int | None
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,18 @@ def _batches(contract: Contract, ports: Ports, topic: str) -> Iterator[Range]:
     shrunk = [partition for partition in start if seen.end[partition] < start[partition]]
     if lost or shrunk:
         raise DataLossError(_loss_message(contract.id, topic, lost, shrunk))
+    key_epoch = _key_epoch(contract, ports)
     while count(start, seen.end):
         stop = advance(start, seen.end, contract.limits.batch_records)
-        yield Range(topic, seen.topic_id, start, stop)
+        yield Range(topic, seen.topic_id, start, stop, key_epoch)
         start = stop
+
+
+def _key_epoch(contract: Contract, ports: Ports) -> int | None:
+    """The epoch for the dataset's pseudonyms: that of those landed before; the lease keeps it from changing meanwhile."""
+    if not contract.has_pseudonyms:
+        return None
+    return dataset_epoch(ports.engine, contract.id) or newest_epoch(ports.engine)
 
 
 def _loss_message(dataset: str, topic: str, lost: Offsets, shrunk: list[int]) -> str:
@@ -216,17 +226,17 @@ def _decoded(contract: Contract, ports: Ports, batch: Range) -> "DataFrame":
             "value",
         )
     )
-    return records.mapInArrow(partial(decode_batches, contract), ddl(landing_schema(contract)))
+    return records.mapInArrow(partial(decode_batches, contract, batch.key_epoch), ddl(landing_schema(contract)))
 
 
-def decode_batches(contract: Contract, batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+def decode_batches(contract: Contract, key_epoch: int | None, batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
     """Decode in a Python worker of the landing's Spark: the one place that may read the pseudonym keys."""
     from commonweal.decoding import decode
     from commonweal.identity import Sealer, load_pseudonymiser, load_public_key
     from commonweal.settings import load_settings
 
     keys = load_settings().keys_dir
-    pseudonymiser, sealer = load_pseudonymiser(keys), Sealer(load_public_key(keys), contract.id)
+    pseudonymiser, sealer = load_pseudonymiser(keys, key_epoch), Sealer(load_public_key(keys), contract.id)
     for batch in batches:
         yield decode(batch, contract=contract, pseudonymiser=pseudonymiser, sealer=sealer)
 
@@ -279,3 +289,5 @@ def _write_rows(dataset: str, batch: Range, attempt: str, landed: Landed, connec
     values = {"id": attempt, "dataset": dataset, "topic": batch.topic, "start": to_json(batch.start), "end": to_json(batch.end)}
     counts = {"gaps": to_json(landed.gaps), "accepted": landed.accepted, "rejected": landed.rejected, "snapshot": landed.snapshot}
     connection.execute(BATCH, {**values, **counts})
+    if batch.key_epoch is not None:
+        confirm(connection, dataset, batch.key_epoch)

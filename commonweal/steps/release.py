@@ -119,7 +119,8 @@ def _release(contract: Contract, ports: Ports, lease: Lease, candidate: Candidat
         result = connection.execute(PASSED, {"dataset": contract.id, "number": candidate.number}).first()
         number = next_number(connection, contract.id)
     state = read_state(ports.engine, contract)
-    if result is None or not result.passed or not is_gated(contract, state) or candidate.contract_digest != made_by(contract):
+    is_today = candidate.contract_digest == made_by(contract) and state.has_todays_keys(contract)
+    if result is None or not result.passed or not is_gated(contract, state) or not is_today:
         return None
     return Release(
         dataset=contract.id,
@@ -136,6 +137,7 @@ def _release(contract: Contract, ports: Ports, lease: Lease, candidate: Candidat
         suite_digest=result.suite_digest,
         code_version=ports.code_version,
         quality_digest=evidence.digest(result.report),
+        key_epoch=candidate.key_epoch,
     )
 
 
@@ -155,6 +157,7 @@ def _change(contract: Contract, ports: Ports, lease: Lease, made: Release, befor
         "inputs": made.inputs,
         "contract_version": made.contract_version,
         "quality_digest": made.quality_digest,
+        "key_epoch": made.key_epoch,
     }
     details = {**told, "attempt": made.commit_id, "gate": made.gate_id, "contract_digest": made.contract_digest}
     entry = evidence.Entry("pipeline", "released", made.dataset, details)

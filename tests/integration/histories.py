@@ -1,4 +1,4 @@
-"""Random event histories of a dataset, and what its two tables must hold: the fold of ``commonweal.states``, without Spark."""
+"""Random event histories of a dataset, sent and run; and what its tables must hold: the fold of ``commonweal.states`` alone."""
 
 import hashlib
 from collections import defaultdict
@@ -8,8 +8,15 @@ from typing import NamedTuple
 
 import orjson
 
+from commonweal import bus
 from commonweal.contract.model import Contract
+from commonweal.lake import lease as leases
+from commonweal.lake.candidates import read_candidate
+from commonweal.lake.names import released_tables
+from commonweal.lake.spark import at
 from commonweal.states import Event, Target, settle
+from commonweal.steps.clean import clean
+from commonweal.steps.land import land
 
 START = date(2024, 1, 1)
 KINDS = ("recorded", "recorded", "recorded", "corrected", "withdrawn")
@@ -131,3 +138,29 @@ def _folded(offset: int, event: Sent, by_id: dict, keys_of: dict) -> Event:
 def _occurred(event: Sent) -> int:
     day = date.fromisoformat(event.document.get("closed_on") or event.document["opened_on"])
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1_000_000)
+
+
+def send(ports, contract, events: list[Sent]) -> None:
+    """Send events as the hotline."""
+    with bus.producer(ports.settings, "dept-hotline") as producer:
+        for event in events:
+            key = event.document["case_no"].encode()
+            producer.send(contract.topic, key=key, value=orjson.dumps(event.document), headers=event.headers(contract))
+        producer.flush()
+
+
+def run(ports, contract) -> dict[str, int]:
+    """Land and clean; returns both steps' counts."""
+    with leases.held(ports.engine, contract.id, "test", seconds=60) as lease:
+        return land(contract, ports, lease) | clean(contract, ports, lease)
+
+
+def tables(ports, contract) -> tuple[set[tuple], set[tuple]]:
+    """The candidate's ``current`` and ``history``, as ``expected`` has them."""
+    snapshots, places = read_candidate(ports.engine, contract.id).snapshots, released_tables(contract)
+    seconds = "cast(unix_micros({0}) as long) as {0}"
+    current = at(ports.spark, places["current"], snapshots["current"])
+    history = at(ports.spark, places["history"], snapshots["history"])
+    shown = current.selectExpr("case_no", "_state", "category", seconds.format("_valid_from")).collect()
+    periods = history.selectExpr("case_no", "_event_id", "category", seconds.format("_valid_from"), seconds.format("_valid_to"))
+    return {tuple(row) for row in shown}, {tuple(row) for row in periods.collect()}

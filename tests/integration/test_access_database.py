@@ -16,9 +16,12 @@ CATALOG = {"iceberg_tables": "SELECT", "iceberg_namespace_properties": "SELECT"}
 WORK = {
     **dict.fromkeys(["lease", "attempt", "landed_offsets", "landing_batch", "accepted_loss", "dismissal"], "SELECT"),
     **dict.fromkeys(["candidate", "gate_result", "release", "current_release", "hold"], "SELECT"),
+    **dict.fromkeys(["pseudonym_epoch", "key_epoch", "expiry"], "SELECT"),
 }
-APPENDED = ["commit_record", "landing_batch", "accepted_loss", "dismissal", "gate_result", "release", "outbox", "evidence"]
-SWAPPED = ["lease", "attempt", "landed_offsets", "candidate", "current_release", "iceberg_tables"]
+APPENDED = ["commit_record", "landing_batch", "accepted_loss", "dismissal", "gate_result", "release", "outbox", "evidence",
+            "pseudonym_epoch", "expiry"]  # fmt: skip
+SWAPPED = ["lease", "attempt", "landed_offsets", "candidate", "current_release", "iceberg_tables", "key_epoch"]
+AUDITED = ["gate_result", "accepted_loss", "dismissal", "hold", "pseudonym_epoch", "key_epoch", "expiry", "evidence"]
 HELD = "select p from unnest(%s::text[]) p where has_table_privilege(%s, %s, p)"
 PRIVILEGES = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"]
 EXPECTED = {
@@ -30,7 +33,7 @@ EXPECTED = {
     "announce": {"outbox": "SELECT"},
     "query": RELEASED | CATALOG | {"evidence": "SELECT INSERT"},
     "engineer": WORK | CATALOG | {"commit_record": "SELECT", "outbox": "SELECT"},
-    "auditor": RELEASED | dict.fromkeys(["gate_result", "accepted_loss", "dismissal", "hold", "evidence"], "SELECT"),
+    "auditor": RELEASED | dict.fromkeys(AUDITED, "SELECT"),
 }
 """Privileges on whole tables, said here a second time, apart from the renderer; a department's people read releases."""
 

@@ -6,16 +6,13 @@ from random import Random
 
 import pytest
 
-from commonweal import bus
 from commonweal.apply import apply
 from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
-from commonweal.lake.names import landing_table, released_tables
-from commonweal.lake.spark import at
+from commonweal.lake.names import landing_table
 from commonweal.ports import open_ports
 from commonweal.steps.clean import clean
-from commonweal.steps.land import land
-from tests.integration.histories import Sent, expected, random_history
+from tests.integration.histories import Sent, expected, random_history, run, send, tables
 
 SEED = 20_261_123
 COPIES = ("history_whole", "history_split", "history_shuffled")
@@ -37,31 +34,6 @@ def ports(stack, tmp_path_factory):
 @pytest.fixture(scope="module")
 def history():
     return random_history(Random(SEED), keys=120, events=900)
-
-
-def send(ports, contract, events: list[Sent]) -> None:
-    import orjson
-
-    with bus.producer(ports.settings, "dept-hotline") as producer:
-        for event in events:
-            key = event.document["case_no"].encode()
-            producer.send(contract.topic, key=key, value=orjson.dumps(event.document), headers=event.headers(contract))
-        producer.flush()
-
-
-def run(ports, contract) -> dict[str, int]:
-    with leases.held(ports.engine, contract.id, "test", seconds=60) as lease:
-        return land(contract, ports, lease) | clean(contract, ports, lease)
-
-
-def tables(ports, contract) -> tuple[set[tuple], set[tuple]]:
-    snapshots, places = read_candidate(ports.engine, contract.id).snapshots, released_tables(contract)
-    seconds = "cast(unix_micros({0}) as long) as {0}"
-    current = at(ports.spark, places["current"], snapshots["current"])
-    history = at(ports.spark, places["history"], snapshots["history"])
-    shown = current.selectExpr("case_no", "_state", "category", seconds.format("_valid_from")).collect()
-    periods = history.selectExpr("case_no", "_event_id", "category", seconds.format("_valid_from"), seconds.format("_valid_to"))
-    return {tuple(row) for row in shown}, {tuple(row) for row in periods.collect()}
 
 
 def split(events: list[Sent], random: Random, parts: int) -> list[list[Sent]]:

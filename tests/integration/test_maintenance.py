@@ -176,8 +176,8 @@ def test_audit_leaves_an_overtaken_release_to_the_gate(ports, contract):
 def test_expiry_keeps_the_last_of_the_day_and_what_a_run_needs(ports, contract):
     seen, tables = readable(ports, contract), released_tables(contract).values()
     later = datetime.now(UTC) + timedelta(days=contract.retention.releases_days + 4)
-    assert expire(ports, [contract]) == {"releases": 0, "busy": 0}
-    assert expire(ports, [contract], now=later) == {"releases": BATCHES, "busy": 0}
+    assert expire(ports, [contract]) == {"releases": 0, "events": 0, "busy": 0}
+    assert expire(ports, [contract], now=later) == {"releases": BATCHES, "events": 0, "busy": 0}
     now = current_release(ports.engine, contract.id)
     assert all(refs(ports, table) == {MAIN, CANDIDATE, f"rel_{now.number}"} for table in tables)
     assert all(len(load(ports.lake, table).metadata.snapshots) == 1 for table in tables)

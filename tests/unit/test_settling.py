@@ -12,7 +12,7 @@ SCHEMA = pa.schema(
         ("case_no", pa.string()), ("part", pa.string()), ("_kafka_topic", pa.string()), ("_kafka_partition", pa.int32()),
         ("_kafka_offset", pa.int64()), ("_source", pa.string()), ("_event_id", pa.string()), ("_event_type", pa.string()),
         ("_replaces", pa.string()), ("_digest", pa.string()), ("_occurred_at", INSTANT), ("_sequence", pa.int64()),
-        ("_recorded_at", INSTANT), ("_id_conflict", pa.bool_()), ("_target", pa.string()),
+        ("_recorded_at", INSTANT), ("_id_conflict", pa.bool_()), ("_target", pa.string()), ("_base", pa.bool_()),
     ]
 )  # fmt: skip
 
@@ -23,7 +23,7 @@ def rows(keys: list[tuple[str, str, int]]) -> pa.Table:
         {
             "case_no": case, "part": part, "_kafka_topic": "t", "_kafka_partition": 0, "_kafka_offset": offset, "_source": "/d",
             "_event_id": f"e{offset}", "_event_type": "recorded", "_replaces": None, "_digest": f"x{offset}", "_occurred_at": at,
-            "_sequence": None, "_recorded_at": offset, "_id_conflict": False, "_target": "none",
+            "_sequence": None, "_recorded_at": offset, "_id_conflict": False, "_target": "none", "_base": False,
         }
         for offset, (case, part, at) in enumerate(sorted(keys))
     ]  # fmt: skip

@@ -60,7 +60,7 @@ def environment(layout: Layout) -> dict[str, str]:
         "API_AUTH__JWT_SECRET": layout.secret("airflow-jwt"),
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "LOGGING__BASE_LOG_FOLDER": str(layout.logs / "airflow-tasks"),

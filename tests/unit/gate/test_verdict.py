@@ -271,14 +271,14 @@ def test_every_refusal_says_what_to_do_in_both_languages(good):
 
 
 counts = st.integers(min_value=0, max_value=10**7)
-accountings = st.builds(Accounting, *[counts] * 14)
+accountings = st.builds(Accounting, *[counts] * 15)
 
 
 @given(accountings, counts)
 def test_random_counts_pass_only_when_each_equation_holds(accounting, rows):
     a = accounting
     holds = (
-        a.offsets == a.landed + a.gaps
+        a.offsets == a.landed + a.gaps + a.expired
         and a.landed == a.accepted + a.rejected
         and a.accepted == a.live + a.superseded + a.duplicate + a.conflict + a.pending + a.withdrawn
         and a.rejected == a.open + a.repaired + a.dismissed
@@ -287,12 +287,12 @@ def test_random_counts_pass_only_when_each_equation_holds(accounting, rows):
     assert all(check.success for check in accounting_checks(a, Since(None, rows))) == holds
 
 
-@given(st.lists(counts, min_size=10, max_size=10), st.integers(0, 13), st.integers(1, 5))
+@given(st.lists(counts, min_size=11, max_size=11), st.integers(0, 14), st.integers(1, 5))
 def test_books_in_order_pass_and_one_count_off_refuses(parts, place, by):
-    gaps, *fates = parts
+    gaps, expired, *fates = parts
     accepted, rejected = sum(fates[:6]), sum(fates[6:])
     landed = accepted + rejected
-    books = [landed + gaps, gaps, landed, accepted, rejected, *fates]
+    books = [landed + gaps + expired, gaps, landed, accepted, rejected, *fates, expired]
     since = Since(None, fates[0])
     assert all(check.success for check in accounting_checks(Accounting(*books), since))
     books[place] += by

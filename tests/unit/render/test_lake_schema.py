@@ -48,5 +48,5 @@ def test_every_column_may_be_null(contract):
 def test_ddl(contract):
     text = ddl(landing_schema(contract))
     assert text.startswith("_kafka_topic STRING, _kafka_partition INT, _kafka_offset BIGINT, _appended_at TIMESTAMP")
-    assert "_reasons ARRAY<STRING>, _sealed BINARY, case_no STRING, person_key STRING" in text
+    assert "_reasons ARRAY<STRING>, _sealed BINARY, _base BOOLEAN, case_no STRING, person_key STRING" in text
     assert "monthly_amount_cny DECIMAL(12,2), paid_through_on DATE" in text

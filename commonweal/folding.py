@@ -1,0 +1,165 @@
+"""The fold of landed events in Spark: which keys an event touches, and what becomes of each event of a touched key.
+
+What the fold compares (content, order) is worked out from the typed columns by today's contract, not by the one that was there at
+landing: another column that orders, a decimal that got wider and a rotated pseudonym apply to all events alike.
+"""
+
+from functools import partial, reduce
+from typing import TYPE_CHECKING
+
+from commonweal.contract.model import Contract
+from commonweal.errors import ConflictError
+from commonweal.render.lake_schema import ddl, fields_schema, landing_schema
+from commonweal.settling import OUTCOME_FIELDS, settle_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from pyspark.sql import Column, DataFrame
+
+PLACE = ("_kafka_topic", "_kafka_partition", "_kafka_offset")
+ENVELOPE = ("_source", "_event_id", "_event_type", "_replaces", "_recorded_at", "_occurred_at", "_sequence", "_base")
+FLAGS = ("_digest", "_id_conflict", "_target")
+FLAGS_DDL = "_digest STRING, _id_conflict BOOLEAN, _target STRING"
+EXACT = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX", "ignoreNullFields": "true"}
+CLOSURE_ROUNDS = 50
+"""Each round follows one step of replacements or repeated ids; real chains are a few steps long."""
+
+
+def accepted_events(contract: Contract, landing: "DataFrame") -> "DataFrame":
+    """The accepted rows of landing, with ``_digest`` and with ``_occurred_at`` and ``_sequence`` as the contract has them today.
+
+    ``_digest`` is the SHA-256 of an event's content: type, what it replaces, and its typed values. Equal content has an equal
+    digest however it was written. A missing value leaves no trace, so that a column which the contract gains changes no digest.
+    """
+    from pyspark.sql import functions as F
+
+    content = F.struct("_event_type", "_replaces", *(field.column for field in contract.fields))
+    occurred = [F.col(contract.field(name).column).cast("timestamp") for name in contract.occurred_at]
+    sequence = F.col(contract.field(contract.sequence).column) if contract.sequence else F.lit(None)
+    return (
+        landing.where("_accepted")
+        .withColumn("_digest", F.sha2(F.to_json(content, EXACT), 256))
+        .withColumn("_occurred_at", F.coalesce(*occurred, F.col("_occurred_at")))
+        .withColumn("_sequence", sequence.cast("bigint"))
+        .withColumn("_base", F.coalesce("_base", F.lit(False)))
+    )
+
+
+def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame", kept: "list[DataFrame]") -> "DataFrame":
+    """Some keys, and all that hang together with them: closed over (source, event id) and ``replaces``, in both directions.
+
+    Args:
+        contract: The dataset.
+        events: All accepted events.
+        seeds: Keys to begin with, distinct.
+        kept: Gains the frames that are persisted here, for the caller to let go.
+
+    Raises:
+        ConflictError: Replacements chain over too many keys.
+    """
+    keys = list(contract.key_columns)
+    narrow = events.select(*keys, "_source", "_event_id", "_replaces")
+    touched = seeds.persist()
+    kept.append(touched)
+    found = touched.count()
+    for _ in range(CLOSURE_ROUNDS):
+        touched = _one_step_wider(narrow, touched, keys).persist()
+        kept.append(touched)
+        count = touched.count()
+        if count == found:
+            return touched
+        found = count
+    raise ConflictError(
+        f"{contract.id}: replacements chain over more than {CLOSURE_ROUNDS} keys; run: commonweal rebuild {contract.id}"
+    )
+
+
+def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame") -> "DataFrame":
+    """The touched events with what the fold of one key can't see by itself: id conflicts, and where their targets stand.
+
+    Args:
+        contract: The dataset.
+        touched: All events of the keys that are folded; closed, see ``closed_keys``.
+        events: All accepted events, to find the targets of replacements among.
+    """
+    from pyspark.sql import functions as F
+
+    keys = list(contract.key_columns)
+    conflicting = (
+        touched.groupBy("_source", "_event_id")
+        .agg(F.min("_digest").alias("low"), F.max("_digest").alias("high"))
+        .where("low <> high")
+        .select("_source", "_event_id", F.lit(True).alias("_id_conflict"))
+    )
+    return (
+        touched.join(F.broadcast(conflicting), ["_source", "_event_id"], "left")
+        .withColumn("_id_conflict", F.coalesce("_id_conflict", F.lit(False)))
+        .join(F.broadcast(_targets(touched, events, keys)), ["_source", "_event_id", "_replaces"], "left")
+        .withColumn("_target", F.when(F.col("_replaces").isNull(), "none").otherwise(F.coalesce("_target", F.lit("absent"))))
+    )
+
+
+def by_key(contract: Contract, flagged_events: "DataFrame", *others: str) -> "DataFrame":
+    """What the fold reads of each event, and ``others``; the events of one key together and in one partition."""
+    keys = list(contract.key_columns)
+    columns = [*PLACE, *ENVELOPE, *(field.column for field in contract.fields), *FLAGS, *others]
+    return flagged_events.select(*columns).repartition(*keys).sortWithinPartitions(*keys)
+
+
+def folded_ddl(contract: Contract) -> str:
+    """The columns of ``by_key`` in Spark's DDL."""
+    landing = landing_schema(contract)
+    known = [landing.field(name) for name in (*PLACE, *ENVELOPE)]
+    return ", ".join((ddl(known), ddl(fields_schema(contract)), FLAGS_DDL))
+
+
+def settled(contract: Contract, touched: "DataFrame", events: "DataFrame") -> "DataFrame":
+    """The touched events with their verdicts, periods, and on one of each key the key's state and counters."""
+    import pyarrow as pa
+
+    outcome = f"{folded_ddl(contract)}, {ddl(pa.schema(OUTCOME_FIELDS))}"
+    rows = by_key(contract, flagged(contract, touched, events))
+    return rows.mapInArrow(partial(_settle_batches, contract.key_columns), outcome)
+
+
+def same_key(keys: "list[str]", prefix: str) -> "Column":
+    """Whether a row's key is the one in columns of that prefix."""
+    from pyspark.sql import functions as F
+
+    return reduce(lambda one, other: one & other, [F.col(key) == F.col(f"{prefix}{key}") for key in keys])
+
+
+def _settle_batches(key_columns: tuple[str, ...], batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    return settle_batches(batches, key_columns=key_columns)
+
+
+def _one_step_wider(narrow: "DataFrame", touched: "DataFrame", keys: list[str]) -> "DataFrame":
+    """The keys themselves, and every key that shares an event id with them, or whose events replace theirs or are replaced."""
+    from pyspark.sql import functions as F
+
+    mine = narrow.join(touched, keys, "left_semi")
+    ids = mine.select("_source", "_event_id").union(mine.where("_replaces is not null").select("_source", F.col("_replaces")))
+    ids = ids.distinct()
+    sharing = narrow.join(ids, ["_source", "_event_id"], "left_semi").select(*keys)
+    replacing = (
+        narrow.where("_replaces is not null")
+        .withColumn("_event_id", F.col("_replaces"))
+        .join(ids, ["_source", "_event_id"], "left_semi")
+        .select(*keys)
+    )
+    return touched.union(sharing).union(replacing).distinct()
+
+
+def _targets(touched: "DataFrame", events: "DataFrame", keys: list[str]) -> "DataFrame":
+    """For each event that replaces another: whether its target landed under the same key or under another one."""
+    from pyspark.sql import functions as F
+
+    replacing = touched.where("_replaces is not null").select("_source", "_event_id", "_replaces", *keys)
+    targets = events.select("_source", F.col("_event_id").alias("_replaces"), *(F.col(key).alias(f"t_{key}") for key in keys))
+    return (
+        replacing.join(targets, ["_source", "_replaces"], "inner")
+        .groupBy("_source", "_event_id", "_replaces")
+        .agg(F.when(F.bool_and(same_key(keys, "t_")), "same_key").otherwise("other_key").alias("_target"))
+    )

@@ -1,0 +1,152 @@
+"""Rotation of the pseudonym key: every landed pseudonym is made anew from the identifier that is sealed beside it.
+
+Each dataset moves by itself, in one commit of its landing table and its epoch. Clean, gate and release follow as for any other
+change; until a product's inputs stand under one epoch, its readers keep what they have. A rotation that was interrupted goes on
+where it was when it is started again.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from commonweal import epochs, evidence
+from commonweal.contract.model import Contract
+from commonweal.database import database_errors
+from commonweal.errors import AccessDeniedError, ConflictError
+from commonweal.identity import add_epoch, current_epoch
+from commonweal.lake import lease as leases
+from commonweal.lake.catalog import create_branch, drop_branch, head
+from commonweal.lake.commit import Change, RefMove, commit
+from commonweal.lake.lease import Lease
+from commonweal.lake.names import MAIN, attempt_branch, landing_table
+from commonweal.lake.spark import at
+from commonweal.people import Person
+from commonweal.ports import Ports
+from commonweal.render.lake_schema import ddl, landing_schema
+from commonweal.steps.run import outside_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Under which epoch a dataset stands.
+
+    Attributes:
+        dataset: The dataset's id.
+        landed: Epoch of what has landed; None when nothing has.
+        released: Epoch of what people read; None when nothing was released.
+    """
+
+    dataset: str
+    landed: int | None
+    released: int | None
+
+
+def standings(ports: Ports) -> list[Standing]:
+    """Every dataset with pseudonyms, sources and products, sorted by id."""
+    from commonweal.lake.releases import current_release
+
+    found = []
+    for dataset in sorted(ports.contracts):
+        released = current_release(ports.engine, dataset)
+        epoch = released.key_epoch if released else None
+        if ports.contracts[dataset].has_pseudonyms or epoch is not None:
+            found.append(Standing(dataset, epochs.dataset_epoch(ports.engine, dataset), epoch))
+    return found
+
+
+def rotate(ports: Ports, person: Person, *, reason: str) -> Iterator[Standing]:
+    """Give the key a new epoch and move every source with pseudonyms to it; or go on with a rotation that was interrupted.
+
+    Yields:
+        Each dataset when it has moved.
+
+    Raises:
+        AccessDeniedError: Only an engineer may: the key is one for all departments.
+        ConfigError: A key is missing, or a pseudonym has no sealed identifier; that dataset stays as it was.
+        ConflictError, TransientError: As the commit function; the datasets that have moved stay so, start it again.
+    """
+    if person.role != "engineer":
+        raise AccessDeniedError(
+            f"{person.role} may not rotate the pseudonym keys: they are those of all departments; an engineer may"
+        )
+    sources = [contract for contract in ports.contracts.values() if contract.has_pseudonyms and contract.kind == "source"]
+    epoch = _target(ports, sources, person, reason)
+    for contract in sources:
+        owner = f"{person.role}/rotate"
+        with leases.held(ports.engine, contract.id, owner, seconds=ports.settings.lease_seconds) as lease:
+            if epochs.dataset_epoch(ports.engine, contract.id) != epoch:
+                _rotate(contract, ports, lease, epoch=epoch, person=person, reason=reason)
+        yield next(found for found in standings(ports) if found.dataset == contract.id)
+
+
+def _target(ports: Ports, sources: Iterable[Contract], person: Person, reason: str) -> int:
+    """The epoch to move to: the newest while some dataset still stands under an older one, else another one."""
+    newest = epochs.newest_epoch(ports.engine)
+    standing = {epochs.dataset_epoch(ports.engine, contract.id) or newest for contract in sources}
+    if min(standing, default=newest) < newest:
+        return newest
+    folder = ports.settings.keys_dir
+    # A key whose epoch never came into the database is taken up, not left lying: the run that made it died.
+    epoch = current_epoch(folder) if current_epoch(folder) > newest else add_epoch(folder)
+    with database_errors("recording a new epoch of the pseudonym key"), ports.engine.begin() as connection:
+        connection.execute(epochs.MADE, {"epoch": epoch, "person": person.role, "reason": reason})
+        entry = evidence.Entry(person.role, "key_epoch_made", None, {"epoch": epoch, "reason": reason})
+        evidence.append(connection, entry, now=datetime.now(UTC))
+    return epoch
+
+
+def _rotate(contract: Contract, ports: Ports, lease: Lease, *, epoch: int, person: Person, reason: str) -> None:
+    table, branch = landing_table(contract), attempt_branch(lease.epoch)
+    base = head(ports.lake, table, MAIN)
+    if base is None:
+        raise ConflictError(f"{table.sql} has no first snapshot; run: commonweal apply")
+    create_branch(ports.lake, table, branch, base)
+    try:
+        with outside_errors(f"rotating the keys of {contract.id}"):
+            rows = _rewritten(contract, ports, branch, base, epoch)
+        written = head(ports.lake, table, branch)
+        details = {"attempt": branch, "epoch": epoch, "events": rows, "snapshot": str(written), "reason": reason}
+        moves = (RefMove(table, MAIN, base, written), RefMove(table, branch, written, None))
+        entry = evidence.Entry(person.role, "keys_rotated", contract.id, details)
+        move = partial(_move, contract.id, epoch)
+        commit(ports.engine, ports.lake, Change(branch, "rotate keys", lease, moves, move, entry))
+    except ConflictError:
+        drop_branch(ports.lake, table, branch)
+        raise
+
+
+def _rewritten(contract: Contract, ports: Ports, branch: str, base: int, epoch: int) -> int:
+    """Write all landing rows anew on the branch; returns how many."""
+    from pyspark.sql import functions as F
+
+    table, schema = landing_table(contract), landing_schema(contract)
+    landed = at(ports.spark, table, base)
+    renewed = landed.select(*schema.names).mapInArrow(partial(_rotate_batches, contract, epoch), ddl(schema))
+    renewed.writeTo(table.branch(branch)).overwrite(F.lit(True))
+    before, after = landed.count(), ports.spark.table(table.branch(branch)).count()
+    if before != after:
+        raise ConflictError(f"{contract.id}: {before} landed rows became {after}; nothing was changed, tell the engineers")
+    return after
+
+
+def _rotate_batches(contract: Contract, epoch: int, batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    """In a Python worker of the landing's Spark: the one place that may read pseudonym keys, and here the private key too."""
+    from commonweal.decoding.rotation import rotated
+    from commonweal.identity import Opener, load_private_key, load_pseudonymiser
+    from commonweal.settings import load_settings
+
+    keys = load_settings().keys_dir
+    pseudonymiser, opener = load_pseudonymiser(keys, epoch), Opener(load_private_key(keys), contract.id)
+    for batch in batches:
+        yield rotated(batch, contract=contract, pseudonymiser=pseudonymiser, opener=opener)
+
+
+def _move(dataset: str, epoch: int, connection: Connection) -> None:
+    epochs.move(connection, dataset, epoch)
