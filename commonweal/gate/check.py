@@ -19,6 +19,12 @@ def check(name: str, success: bool, count: int, **values: Text | str | int) -> C
     return Check(name, "fail", success, count, None, worded(name, "sentence", **values), cure)
 
 
+def warned_of(name: str, count: int) -> Check:
+    """A check that warns, and never refuses, when something was counted."""
+    cure = worded(name, "cure", count=count) if count else NOTHING
+    return Check(name, "warn", count == 0, count, None, worded(name, "sentence", count=count), cure)
+
+
 def bounded(name: str, count: int, share: float, most: float) -> Check:
     """A check that a share is at most a limit; a share that is no number refuses."""
     values: dict[str, Text | str | int] = {"count": count, "share": percent(share), "limit": percent(most)}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 
 from commonweal.contract.model import Contract
-from commonweal.gate.check import NOTHING, bounded, check, is_count, none_of, share_of
+from commonweal.gate.check import NOTHING, bounded, check, is_count, none_of, share_of, warned_of
 from commonweal.gate.model import Accounting, Check, JoinCoverage, Since
 from commonweal.gate.wording import percent, worded
 
@@ -41,8 +41,8 @@ def coverage_checks(contract: Contract, coverage: Sequence[JoinCoverage]) -> Ite
 def change_checks(contract: Contract, since: Since) -> Iterator[Check]:
     """Rows and events since the last release, against the contract's limits; a first release has no change."""
     limits = contract.limits
-    counts = since.rows_after, since.withdrawn, since.rejected_open, since.set_aside, since.accepted, since.rows_before or 0
-    impossible = sum(not is_count(count) for count in counts)
+    before, *others = astuple(since)
+    impossible = sum(not is_count(count) for count in (before or 0, *others))
     yield none_of("since_plausible", impossible)
     if impossible:
         return
@@ -61,6 +61,7 @@ def _event_checks(contract: Contract, since: Since) -> Iterator[Check]:
     yield bounded("share_withdrawn", gone, share_of(gone, since.rows_after + gone), limits.max_share_withdrawn)
     yield bounded("share_rejected", open_, share_of(open_, arrived), limits.max_share_rejected)
     yield bounded("share_set_aside", aside, share_of(aside, since.accepted), limits.max_share_set_aside)
+    yield warned_of("gaps", since.gaps)
 
 
 def _coverage(contract: Contract, join: JoinCoverage) -> Check:

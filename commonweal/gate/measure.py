@@ -57,19 +57,29 @@ def accounting(contract: Contract, candidate: Candidate, spark: "SparkSession", 
 
 def since(contract: Contract, candidate: Candidate, before: Release | None, spark: "SparkSession", engine: Engine) -> Since:
     """What happened since the last release; since the beginning when there is none."""
-    now = _key_counts(current_at(contract, spark, candidate.snapshots["current"]))
-    then = _key_counts(current_at(contract, spark, before.snapshots["current"])) if before else dict.fromkeys(now, 0)
+    current = current_at(contract, spark, candidate.snapshots["current"])
+    then = current_at(contract, spark, before.snapshots["current"]) if before else current.limit(0)
+    worse = _worse_by_key(contract, current, then) if are_comparable(contract, before, then) else _worse_in_sum(current, then)
     landing = landing_at(contract, spark, candidate)
     fresh = landing.where(~below(before.offsets)) if before else landing
     standing = _rejections(fresh, spark, engine, contract.id, accepted=landing.where("_accepted"))
     return Since(
-        rows_before=then["live"] if before else None,
-        rows_after=now["live"],
-        withdrawn=max(0, now["withdrawn_keys"] - then["withdrawn_keys"]),
+        rows_before=then.where("_state = 'live'").count() if before else None,
+        rows_after=current.where("_state = 'live'").count(),
         rejected_open=standing.get("open", 0),
-        set_aside=max(0, now["_conflicts"] + now["_pending"] - then["_conflicts"] - then["_pending"]),
         accepted=fresh.where("_accepted").count(),
+        gaps=_gaps(engine, contract.id, candidate.offsets) - (_gaps(engine, contract.id, before.offsets) if before else 0),
+        **worse,
     )
+
+
+def are_comparable(contract: Contract, before: Release | None, then: "DataFrame") -> bool:
+    """Whether a key of today means the same as in the release before, so that what became of each can be said.
+
+    A key that changed made a new major version.
+    """
+    is_same_major = before is None or before.contract_version.split(".")[0] == str(contract.major)
+    return is_same_major and set(contract.key_columns) <= set(then.columns)
 
 
 def coverage(contract: Contract, frames: "Mapping[str, DataFrame]") -> tuple[JoinCoverage, ...]:
@@ -113,6 +123,32 @@ def _recorded(engine: Engine, dataset: str, ends: Mapping[str, Offsets]) -> tupl
 
 def _reaches(ends: Mapping[int, int], batch_end: Mapping[int, int]) -> bool:
     return all(ends.get(partition, 0) >= end for partition, end in batch_end.items())
+
+
+def _gaps(engine: Engine, dataset: str, offsets: Mapping[str, Mapping[str, int]]) -> int:
+    return _recorded(engine, dataset, {topic: from_json(ends) for topic, ends in offsets.items()})[0]
+
+
+def _worse_by_key(contract: Contract, now: "DataFrame", then: "DataFrame") -> dict[str, int]:
+    """Keys that are withdrawn and were not, and events that are set aside and were not: one key never makes up for another."""
+    from pyspark.sql import functions as F
+
+    keys = list(contract.key_columns)
+    withdrawn, aside = F.col("_state") == "withdrawn", F.col("_conflicts") + F.col("_pending")
+    after = now.select(*keys, withdrawn.alias("gone"), aside.alias("aside"))
+    was = then.select(*keys, withdrawn.alias("was_gone"), aside.alias("was_aside"))
+    met = after.join(was, keys, "left")
+    newly_gone = F.count_if(F.col("gone") & ~F.coalesce("was_gone", F.lit(False)))  # noqa: FBT003 - a column's value
+    newly_aside = F.sum(F.greatest(F.lit(0), F.col("aside") - F.coalesce("was_aside", F.lit(0))))
+    row = met.agg(newly_gone.alias("withdrawn"), F.coalesce(newly_aside, F.lit(0)).alias("set_aside")).collect()[0]
+    return {name: int(value) for name, value in row.asDict().items()}
+
+
+def _worse_in_sum(now: "DataFrame", then: "DataFrame") -> dict[str, int]:
+    """The same as differences of sums, where keys can't be compared."""
+    after, was = _key_counts(now), _key_counts(then)
+    aside = after["_conflicts"] + after["_pending"] - was["_conflicts"] - was["_pending"]
+    return {"withdrawn": max(0, after["withdrawn_keys"] - was["withdrawn_keys"]), "set_aside": max(0, aside)}
 
 
 def _key_counts(current: "DataFrame") -> dict[str, int]:

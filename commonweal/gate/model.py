@@ -113,6 +113,7 @@ class Since:
         rejected_open: Events rejected and neither repaired nor dismissed.
         set_aside: Accepted events in conflict or pending.
         accepted: Events accepted.
+        gaps: Offsets that were read and hold no record.
     """
 
     rows_before: int | None
@@ -121,6 +122,7 @@ class Since:
     rejected_open: int = 0
     set_aside: int = 0
     accepted: int = 0
+    gaps: int = 0
 
 
 @dataclass(frozen=True)
