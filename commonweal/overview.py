@@ -91,6 +91,6 @@ def _status(engine: Engine, contract: Contract, ends: Mapping[str, Offsets], now
         rows=state.release.rows["current"] if state.release else None,
         released_at=state.release.made_at if state.release else None,
         held=state.held,
-        work=find_work(contract, state, own, code_digest(contract)),
+        work=find_work(contract, state, own, code_digest(contract), today=now.date()),
         is_late=waiting is not None and now - waiting > timedelta(minutes=contract.freshness_minutes),
     )

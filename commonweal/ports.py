@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +71,11 @@ class Ports:
 def open_ports(settings: Settings) -> Ports:
     """The world as the settings describe it."""
     return Ports(settings, load_contracts(settings.schemas_dir), code_version(ROOT))
+
+
+def this_day() -> date:
+    """The day by which declared periods are closed: that of UTC, so that in China it has begun some hours before."""
+    return datetime.now(UTC).date()
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ tell on each other.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from itertools import product
 from typing import Any
 
@@ -22,12 +22,12 @@ from scipy.sparse import csr_array
 from commonweal.contract.model import Suppression
 from commonweal.disclosure import Family, Grid, Mask, is_safe, protect
 from commonweal.errors import ContractError
+from commonweal.periods import closing_day
 
 TOTAL = "all"
 """What a dimension holds in a row that is a total over it."""
 HIDDEN = "is_suppressed"
 REVISION = "revision_count"
-MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 Row = dict[str, Any]
 Cell = tuple[str, ...]
@@ -54,7 +54,7 @@ def suppress(
     layout = _Layout.of(suppression, [*table.to_pylist(), *(published.to_pylist() if published is not None else [])])
     due = sum(day <= closed_through for day in suppression.revisions)
     through = min(closed_through, _reached(fresh, suppression))
-    closed = [period for period in fresh if _end(period, suppression) <= through]
+    closed = [period for period in fresh if closing_day(period, suppression) <= through]
     found: list[Row] = []
     for period in sorted({*closed, *frozen}):
         found += _period(_Period(layout, suppression, period, fresh.get(period, {})), frozen.get(period), due)
@@ -94,12 +94,6 @@ def _reached(fresh: Mapping[date, Mapping[Cell, Row]], suppression: Suppression)
         period: sum(row[suppression.count] for cell, row in cells.items() if TOTAL not in cell) for period, cells in fresh.items()
     }
     return max((period for period, count in counts.items() if count >= suppression.threshold), default=date.min)
-
-
-def _end(period: date, suppression: Suppression) -> date:
-    """The day on which a period is closed."""
-    month = period.month - 1 + MONTHS[suppression.period_unit]
-    return date(period.year + month // 12, month % 12 + 1, 1) - timedelta(days=1) + timedelta(days=suppression.settle_days)
 
 
 @dataclass(frozen=True)

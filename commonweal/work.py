@@ -1,12 +1,14 @@
 """What is work: what stands between what departments published and what people read. Airflow decides nothing; this does.
 
 Work is open when landed < end, cleaned < landed, a candidate is not gated, a passed candidate not released, released inputs are
-not those of the last attempt, or contract, suite, code or pseudonym keys changed since. A refusal is final until data, contract,
-suite or code change; an attempt that ended in a no-retry error is not started again until what it saw, or a person, changes.
+not those of the last attempt, a declared period was closed, or contract, suite, code or pseudonym keys changed since. A refusal is
+final until data, contract, suite or code change; an attempt that ended in a no-retry error is not started again until what it saw,
+or a person, changes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Engine, text
@@ -17,6 +19,7 @@ from commonweal.evidence import digest
 from commonweal.lake.candidates import Candidate, read_candidate
 from commonweal.lake.releases import Release, current_release, hold_of
 from commonweal.offsets import Offsets, count, from_json
+from commonweal.periods import last_event
 from commonweal.ports import code_version
 from commonweal.render.suite import suite
 from commonweal.settings import ROOT
@@ -122,7 +125,7 @@ def read_state(engine: Engine, contract: Contract) -> State:
     )
 
 
-def find_work(contract: Contract, state: State, ends: Mapping[str, Offsets], code: str) -> Work:
+def find_work(contract: Contract, state: State, ends: Mapping[str, Offsets], code: str, *, today: date) -> Work:
     """What there is to do for a dataset: pure.
 
     Args:
@@ -130,18 +133,18 @@ def find_work(contract: Contract, state: State, ends: Mapping[str, Offsets], cod
         state: Where it stands.
         ends: By topic, the end offsets that Kafka has; empty for a product.
         code: Digest of the code that makes the dataset's rows.
+        today: The day by which declared periods are closed.
     """
-    reasons = (
-        _source_reasons(contract, state, ends, code) if contract.kind == "source" else _product_reasons(contract, state, code)
-    )
+    is_source = contract.kind == "source"
+    reasons = _source_reasons(contract, state, ends, code) if is_source else _product_reasons(contract, state, code, today)
     reasons += _release_reasons(contract, state)
-    basis = basis_of(contract, state, ends, code)
-    blocked = _blocked(state, contract, ends, code, is_growing="landed < end" in reasons)
+    basis = basis_of(contract, state, ends, code, today=today)
+    blocked = _blocked(state, contract, ends, code, is_growing="landed < end" in reasons, today=today)
     return Work(contract.id, tuple(reasons), basis, state.finished, blocked)
 
 
-def basis_of(contract: Contract, state: State, ends: Mapping[str, Offsets], code: str) -> str:
-    """Digest of everything that decides what there is to do."""
+def basis_of(contract: Contract, state: State, ends: Mapping[str, Offsets], code: str, *, today: date) -> str:
+    """Digest of everything that decides what there is to do; it changes with the calendar only where a period closes."""
     seen = {
         "ends": ends,
         "landed": state.landed,
@@ -155,6 +158,7 @@ def basis_of(contract: Contract, state: State, ends: Mapping[str, Offsets], code
         "contract": contract.digest,
         "suite": suite(contract).digest,
         "code": [code, state.code_version],
+        "period": last_event(contract.suppression, today).isoformat() if contract.suppression else "",
     }
     return digest(seen)
 
@@ -173,7 +177,15 @@ def _source_reasons(contract: Contract, state: State, ends: Mapping[str, Offsets
     return reasons
 
 
-def _product_reasons(contract: Contract, state: State, code: str) -> list[str]:
+def is_period_closed(contract: Contract, candidate: Candidate, today: date) -> bool:
+    """Whether a period was closed, or an announced revision came, since the candidate was made."""
+    if contract.suppression is None:
+        return False
+    through = candidate.closed_through
+    return through is None or through < last_event(contract.suppression, today)
+
+
+def _product_reasons(contract: Contract, state: State, code: str, today: date) -> list[str]:
     if not all(state.inputs.values()):
         return []
     if state.candidate is None:
@@ -181,6 +193,8 @@ def _product_reasons(contract: Contract, state: State, code: str) -> list[str]:
     reasons = []
     if any(state.candidate.inputs.get(dataset) != number for dataset, number in state.inputs.items()):
         reasons.append("inputs released")
+    if is_period_closed(contract, state.candidate, today):
+        reasons.append("period closed")
     if state.candidate.contract_digest != f"{contract.digest}:{code}":
         reasons.append("contract or code changed")
     return reasons
@@ -210,12 +224,14 @@ def is_gated(contract: Contract, state: State) -> bool:
     return bool(gate["suite_digest"] == suite(contract).digest and (gate["passed"] or is_same))
 
 
-def _blocked(state: State, contract: Contract, ends: Mapping[str, Offsets], code: str, *, is_growing: bool) -> str | None:
+def _blocked(
+    state: State, contract: Contract, ends: Mapping[str, Offsets], code: str, *, is_growing: bool, today: date
+) -> str | None:
     """The error that a repetition can't mend, while nothing that the attempt saw has changed; new events are landed still."""
     last = state.last
     if last is None or last["outcome"] != "failed" or last["error"] not in FINAL_ERRORS:
         return None
     if is_growing and last["step"] != "land":
         return None
-    seen = basis_of(contract, state, ends if last["step"] == "land" else {}, code)
+    seen = basis_of(contract, state, ends if last["step"] == "land" else {}, code, today=today)
     return f"{last['step']}: {last['error']}" if last["basis"] == seen else None

@@ -19,7 +19,7 @@ from commonweal.contract.model import Contract
 from commonweal.database import engine
 from commonweal.errors import AccessDeniedError, CommonwealError, ContractError
 from commonweal.offsets import Offsets
-from commonweal.ports import code_version
+from commonweal.ports import code_version, this_day
 from commonweal.settings import ROOT, Settings, load_settings
 from commonweal.steps.join import code_digest
 from commonweal.work import basis_of, find_work, read_state
@@ -179,7 +179,8 @@ class Watch:
 
     def _sight(self, contract: Contract, ends: Ends) -> Sight:
         state, code = read_state(engine(self.settings, PRINCIPAL), contract), code_digest(contract)
-        work, progress = find_work(contract, state, ends, code), basis_of(contract, state, {}, code)
+        work = find_work(contract, state, ends, code, today=this_day())
+        progress = basis_of(contract, state, {}, code, today=this_day())
         tries = self._tries.get(contract.id)
         if tries is None or tries.progress != progress:
             tries = self._tries[contract.id] = Tries(progress)

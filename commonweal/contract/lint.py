@@ -20,6 +20,7 @@ SHARING_CONDITIONS = (
 )  # fmt: skip
 MIN_THRESHOLD = 10
 MAX_PARTITIONS = 64
+MAX_SETTLE_DAYS = 3650
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
@@ -155,8 +156,9 @@ def _suppression(contract: Contract) -> Iterator[Problem]:
         )
     if rule.threshold < MIN_THRESHOLD:
         yield "suppression", "suppression", f"the threshold is at least {MIN_THRESHOLD}"
-    if not set(rule.values) <= set(rule.dimensions) or len(rule.numerators) > 1 or rule.settle_days < 0:
-        yield "suppression", "suppression", "values are of dimensions, numerators at most one, settleDays at least 0; correct it"
+    if not set(rule.values) <= set(rule.dimensions) or len(rule.numerators) > 1 or not 0 <= rule.settle_days <= MAX_SETTLE_DAYS:
+        cure = f"values are of dimensions, numerators at most one, settleDays 0 to {MAX_SETTLE_DAYS}; correct it"
+        yield "suppression", "suppression", cure
 
 
 def _numbers(contract: Contract) -> Iterator[Problem]:

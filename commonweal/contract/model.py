@@ -145,7 +145,7 @@ class Suppression(Frozen):
         measures: All columns that are hidden together when a cell is hidden.
         margins: The published margins: each a set of dimensions over which totals appear.
         threshold: Cells with fewer than this many are hidden; zero counts as small.
-        period_unit: How long a period is.
+        period_unit: How long a period is; quarters and years are those of the calendar.
         settle_days: Days from the end of a period until it is closed, and until a later period that has data begins.
         revisions: Announced days on which periods already published are worked out anew.
         values: All values of each dimension, so that an absent one says nothing; those seen, for a dimension left out.

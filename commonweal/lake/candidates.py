@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -24,6 +25,8 @@ on conflict (dataset) do update set
 where candidate.number = excluded.number - 1
 """)
 
+CLOSED_THROUGH = "closed_through"
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -37,7 +40,7 @@ class Candidate:
         landing_snapshot: Snapshot of the landing table it was made from; None for a product.
         snapshots: By table, the snapshot that is to be audited.
         rows: By table, the number of rows that people would read; known after the audit, before it empty.
-        counts: What the step counted: keys touched, events taken.
+        counts: What the step counted: keys touched, events taken; for open data also ``closed_through``, a day as ``20261126``.
         inputs: By dataset, the number of the release it was made from, transitively; empty for a source.
         contract_digest: Of the contract, and after a colon of the code, that it was made with.
         code_version: Of the code it was made by.
@@ -56,6 +59,21 @@ class Candidate:
     contract_digest: str
     code_version: str
     key_epoch: int | None = None
+
+    @property
+    def closed_through(self) -> date | None:
+        """The day up to which declared periods were closed when it was made; None where it had none."""
+        day = self.counts.get(CLOSED_THROUGH)
+        return date.fromisoformat(str(day)) if day else None
+
+
+def closed_through(day: date) -> dict[str, int]:
+    """What a candidate's counts hold of the day up to which periods were closed.
+
+    >>> closed_through(date(2026, 11, 26))
+    {'closed_through': 20261126}
+    """
+    return {CLOSED_THROUGH: int(f"{day:%Y%m%d}")}
 
 
 def read_candidate(engine: Engine, dataset: str) -> Candidate | None:

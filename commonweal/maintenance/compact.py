@@ -87,7 +87,8 @@ def _compact_candidate(ports: Ports, many: int, contract: Contract, lease: Lease
             RefMove(table, CANDIDATE, before.snapshots[name], snapshots[name]),
             RefMove(table, branch, snapshots[name], None),
         ]
-    after = replace(before, number=before.number + 1, commit_id=branch, snapshots=snapshots, rows={}, counts={"keys": 0})
+    counts = {**before.counts, "keys": 0}
+    after = replace(before, number=before.number + 1, commit_id=branch, snapshots=snapshots, rows={}, counts=counts)
     _commit(ports, lease, branch, moves, partial(_write_candidate, after))
     return len(wanted)
 

@@ -4,7 +4,8 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import date
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 from commonweal import evidence
 from commonweal.contract.model import Contract, Input, Suppression
 from commonweal.errors import ConflictError, ContractError
-from commonweal.lake.candidates import Candidate, read_candidate, write_candidate
+from commonweal.lake.candidates import Candidate, closed_through, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head, load
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
@@ -23,9 +24,10 @@ from commonweal.lake.names import CANDIDATE, attempt_branch, release_tag, releas
 from commonweal.lake.releases import Release, list_releases
 from commonweal.lake.spark import at
 from commonweal.lineage import agreeing, transitive
-from commonweal.ports import Ports
+from commonweal.ports import Ports, this_day
 from commonweal.render.lake_schema import current_schema, ddl
 from commonweal.settings import ROOT
+from commonweal.work import is_period_closed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -41,15 +43,16 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
     """Make the product's candidate from the newest releases of its inputs that agree.
 
     Returns:
-        ``candidate``: its number, 0 when the inputs are those of the candidate before, or not all released yet.
+        ``candidate``: its number, 0 when the inputs are those of the candidate before and no declared period was closed since,
+        or when not all are released yet.
 
     Raises:
         ContractError: The transform's module is missing, or its result has not the contract's columns.
         ConflictError, FencedError, TransientError: As the commit function.
     """
-    chosen = chosen_releases(contract, ports)
+    chosen, today = chosen_releases(contract, ports), this_day()
     before = read_candidate(ports.engine, contract.id)
-    if chosen is None or (before and _is_same(before, contract, chosen) and not rebuild):
+    if chosen is None or (before and _is_same(before, contract, chosen, today) and not rebuild):
         return {"candidate": 0}
     table, branch = released_tables(contract)["current"], attempt_branch(lease.epoch)
     base = head(ports.lake, table, CANDIDATE)
@@ -57,8 +60,8 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
         raise ConflictError(f"{contract.id}: its table has no first snapshot; run: commonweal apply")
     create_branch(ports.lake, table, branch, base)
     try:
-        _write(contract, ports, chosen, table.branch(branch))
-        candidate = _candidate(contract, ports, chosen, branch, before)
+        _write(contract, ports, chosen, table.branch(branch), today)
+        candidate = replace(_candidate(contract, ports, chosen, branch, before), counts=_counts(contract, today))
         moves = (
             RefMove(table, CANDIDATE, base, candidate.snapshots["current"]),
             RefMove(table, branch, candidate.snapshots["current"], None),
@@ -118,17 +121,22 @@ def _not_newer_than_current(ports: Ports, dataset: str) -> list[tuple[Release, b
     return [(made, is_current) for made, is_current in listed[newest:] if release_tag(made.number) in tags]
 
 
-def _is_same(before: Candidate, contract: Contract, chosen: Mapping[str, Release]) -> bool:
-    return before.inputs == transitive(chosen) and before.contract_digest == made_by(contract)
+def _counts(contract: Contract, today: date) -> dict[str, int]:
+    return closed_through(today) if contract.suppression else {}
 
 
-def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], branch: str) -> None:
+def _is_same(before: Candidate, contract: Contract, chosen: Mapping[str, Release], today: date) -> bool:
+    is_made_of_these = before.inputs == transitive(chosen) and before.contract_digest == made_by(contract)
+    return is_made_of_these and not is_period_closed(contract, before, today)
+
+
+def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], branch: str, today: date) -> None:
     from pyspark.sql import functions as F
 
     frames = {item.name: released_input(ports, item, chosen[item.dataset]) for item in contract.inputs}
     result = transform_module(contract).transform(**frames)
     if contract.suppression:
-        result = _suppressed(contract, ports, contract.suppression, result)
+        result = _suppressed(contract, ports, contract.suppression, result, today)
     wanted, found = current_schema(contract).names, result.columns
     if sorted(wanted) != sorted(found):
         missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
@@ -138,14 +146,13 @@ def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], bran
     result.select(*wanted).writeTo(branch).overwrite(F.lit(True))
 
 
-def _suppressed(contract: Contract, ports: Ports, rules: Suppression, result: "DataFrame") -> "DataFrame":
+def _suppressed(contract: Contract, ports: Ports, rules: Suppression, result: "DataFrame", today: date) -> "DataFrame":
     """The cells that may be published; what any earlier release showed or hid stays so, also one that was rolled back."""
     from commonweal.suppression import suppress
 
     made = list_releases(ports.engine, contract.id, most=1)
     table = released_table(contract, "current")
     published = at(ports.spark, table, made[0][0].snapshots["current"]).toArrow() if made else None
-    today = datetime.now(UTC).date()
     visible = suppress(result.toArrow(), rules, published=published, closed_through=today)
     rows = visible.select(current_schema(contract).names).cast(current_schema(contract))
     return ports.spark.createDataFrame(rows, schema=ddl(current_schema(contract)))

@@ -12,7 +12,7 @@ from commonweal.contract.model import Contract
 from commonweal.database import translated
 from commonweal.errors import CommonwealError, ConfigError, ConflictError, TransientError
 from commonweal.lake import lease as leases
-from commonweal.ports import Ports, open_ports
+from commonweal.ports import Ports, open_ports, this_day
 from commonweal.render.dag import PRODUCT_STEPS, SOURCE_STEPS
 from commonweal.settings import Settings
 from commonweal.work import basis_of, read_state
@@ -75,7 +75,7 @@ def _basis(contract: Contract, ports: Ports, step: str) -> str:
     from commonweal.steps.land import end_offsets
 
     ends = end_offsets(contract, ports.settings) if step == "land" else {}
-    return basis_of(contract, read_state(ports.engine, contract), ends, code_digest(contract))
+    return basis_of(contract, read_state(ports.engine, contract), ends, code_digest(contract), today=this_day())
 
 
 @contextmanager

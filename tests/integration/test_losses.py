@@ -19,7 +19,7 @@ from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
 from commonweal.losses import accept, find_losses
 from commonweal.people import Person
-from commonweal.ports import open_ports
+from commonweal.ports import open_ports, this_day
 from commonweal.steps.clean import clean
 from commonweal.steps.join import code_digest
 from commonweal.steps.land import end_offsets, land
@@ -77,7 +77,7 @@ def accept_all(ports, contract, person=ENGINEER) -> int:
 
 def work(ports, contract) -> tuple[str, ...]:
     state = read_state(ports.engine, contract)
-    return find_work(contract, state, end_offsets(contract, ports.settings), code_digest(contract)).reasons
+    return find_work(contract, state, end_offsets(contract, ports.settings), code_digest(contract), today=this_day()).reasons
 
 
 def test_nothing_lost_is_nothing_to_accept(ports, contract):
