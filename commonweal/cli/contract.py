@@ -20,13 +20,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 @app.command()
 def lint(as_json: AsJson = False) -> None:
-    """Check every contract: strict YAML, the standard's own JSON Schema, the platform's rules. Exit code 11 if one is wrong."""
+    """Check every contract: strict YAML, the standard's own JSON Schema, the platform's rules; and every product's transform.
+
+    Exit code 11 if one is wrong.
+    """
     from commonweal.contract.finding import refuse
     from commonweal.contract.lint import lint as find
     from commonweal.contract.loader import read_files, read_schemas
+    from commonweal.contract.transforms import read_transforms, transform_findings
+    from commonweal.settings import ROOT
 
     schemas = read_schemas(read_files(_schemas_dir()))
-    findings = sorted((*schemas.findings, *find(schemas.contracts, schemas.departments, schemas.fields)))
+    transforms = transform_findings(schemas.contracts, read_transforms(schemas.contracts, ROOT / "jobs"))
+    findings = sorted((*schemas.findings, *find(schemas.contracts, schemas.departments, schemas.fields), *transforms))
     if as_json:
         typer.echo(json.dumps({"contracts": list(schemas.contracts), "findings": [asdict(item) for item in findings]}, indent=2))
         raise typer.Exit(ContractError.exit_code if findings else 0)

@@ -11,7 +11,7 @@ class Finding:
     """One problem of one contract file.
 
     Attributes:
-        file: Path of the file under the schemas folder (``hotline/service_request.yaml``).
+        file: Path of the file under the schemas folder (``hotline/service_request.yaml``); of a transform, from ``jobs/`` on.
         path: Place inside the file (``schema.0.properties.2.name``), empty for the whole file.
         rule: Stable name of the rule that was broken (``yaml_duplicate_key``).
         cure: What is wrong and what to do about it.
