@@ -27,9 +27,11 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
-from commonweal.contract.model import Contract
+from commonweal.contract.finding import Finding
+from commonweal.contract.loader import load_contract
+from commonweal.contract.soundness import Datasets
 from commonweal.errors import CommonwealError, ContractError
-from commonweal.render.dag import DagPlan, TaskPlan, asset_uri, dag_plans
+from commonweal.render.dag import BROKEN_TITLE, DagPlan, TaskPlan, asset_uri, broken_text, dag_plans
 from commonweal.settings import load_settings
 
 MAINTENANCE_ID = "commonweal.maintenance"  # the DAG, and the module with what its tasks do
@@ -92,6 +94,20 @@ class Step(BaseOperator):
         return result
 
 
+class ContractCheck(BaseOperator):
+    """In place of a dataset's steps while its contract is wrong: says what is."""
+
+    ui_color = "#f8e1e1"
+
+    def __init__(self, *, dataset: str, **options: Any) -> None:  # noqa: ANN401 - Airflow's own options
+        super().__init__(**options)
+        self.dataset = dataset
+
+    def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
+        """Read the contract; fails with every problem of it."""
+        load_contract(load_settings().schemas_dir, self.dataset)
+
+
 class Maintenance(BaseOperator):
     """One nightly task over all datasets."""
 
@@ -103,10 +119,12 @@ class Maintenance(BaseOperator):
         return names_and_counts(maintenance.run(self.task_id, load_settings()))
 
 
-def dags(contracts: Iterable[Contract]) -> Iterator[DAG]:
-    """One DAG per contract, and the maintenance DAG."""
-    for plan in dag_plans(contracts):
+def dags(datasets: Datasets) -> Iterator[DAG]:
+    """One DAG per dataset, also of one whose contract is wrong, and the maintenance DAG."""
+    for plan in dag_plans(datasets.contracts.values()):
         yield dataset_dag(plan)
+    for dataset, findings in datasets.broken.items():
+        yield broken_dag(dataset, findings)
     if importlib.util.find_spec(MAINTENANCE_ID):
         yield maintenance_dag()
 
@@ -126,6 +144,28 @@ def dataset_dag(plan: DagPlan) -> DAG:
         default_args=_retries(plan.retries, plan.retry_seconds, plan.longest_retry_seconds, plan.timeout_seconds),
     )
     chain(*(_step(dag, plan, task) for task in plan.tasks))
+    return dag
+
+
+def broken_dag(dataset: str, findings: Iterable[Finding]) -> DAG:
+    """The DAG of a dataset whose contract is wrong: nothing starts it, and it says what to mend.
+
+    An error while the file is parsed would take every other dataset's DAG away.
+    """
+    text = broken_text(findings)
+    dag = DAG(
+        dag_id=dataset,
+        description=BROKEN_TITLE,
+        doc_md=text,
+        schedule=None,
+        start_date=BEGIN,
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        tags=["contract is wrong", dataset.partition(".")[0]],
+        default_args={"retries": 0, "execution_timeout": timedelta(minutes=5)},
+    )
+    ContractCheck(dag=dag, dataset=dataset, task_id="contract", task_display_name=BROKEN_TITLE, doc_md=text)
     return dag
 
 

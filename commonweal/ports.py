@@ -9,9 +9,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commonweal.contract.loader import load_contracts
+from commonweal.contract.loader import load_datasets
 from commonweal.contract.model import Contract
-from commonweal.errors import ContractError
+from commonweal.contract.soundness import Datasets
 from commonweal.settings import ROOT, Settings
 
 if TYPE_CHECKING:
@@ -28,8 +28,13 @@ class Ports:
     """The outside world as a step sees it; connections are opened when first used."""
 
     settings: Settings
-    contracts: Mapping[str, Contract]
+    datasets: Datasets
     code_version: str
+
+    @property
+    def contracts(self) -> Mapping[str, Contract]:
+        """The contracts in order, by id; a dataset that isn't there may be one whose contract is broken."""
+        return self.datasets.contracts
 
     @cached_property
     def engine(self) -> "Engine":
@@ -61,16 +66,14 @@ class Ports:
         """The contract of a dataset.
 
         Raises:
-            ContractError: There is no such dataset.
+            ContractError: There is no such dataset, or its contract is broken.
         """
-        if dataset not in self.contracts:
-            raise ContractError(f"there is no dataset {dataset}; known are: {', '.join(sorted(self.contracts))}")
-        return self.contracts[dataset]
+        return self.datasets.contract(dataset)
 
 
 def open_ports(settings: Settings) -> Ports:
     """The world as the settings describe it."""
-    return Ports(settings, load_contracts(settings.schemas_dir), code_version(ROOT))
+    return Ports(settings, load_datasets(settings.schemas_dir), code_version(ROOT))
 
 
 def this_day() -> date:

@@ -5,7 +5,7 @@ together. They see live rows, the contract's columns and the periods; what the p
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from commonweal import evidence
 from commonweal.contract.model import Contract, Purpose, TableName
+from commonweal.contract.soundness import Datasets
 from commonweal.database import database_errors, engine
 from commonweal.errors import AccessDeniedError, ConfigError, ContractError, TransientError
 from commonweal.lake.catalog import catalog, load
@@ -73,16 +74,16 @@ class Reading:
     batches: "Iterator[pa.RecordBatch]"
 
 
-def read(request: Request, settings: Settings, contracts: Mapping[str, Contract]) -> Reading:
+def read(request: Request, settings: Settings, datasets: Datasets) -> Reading:
     """Released rows for a purpose; that they were asked for is committed to the evidence before one is read.
 
     Raises:
         AccessDeniedError: Nobody is signed in, or purpose or sharing don't allow it; the refusal is in the evidence.
         ConfigError: The dataset has no such table or release.
-        ContractError: There is no such dataset.
+        ContractError: There is no such dataset, or its contract is broken.
         TransientError: Database or object store is unreachable.
     """
-    contract = _contract(request, contracts)
+    contract = _contract(request, datasets)
     person, purpose = _allowed(request, contract, settings)
     release = _release(request, contract, settings)
     scan = _scan(request, release, readable_columns(contract, request.table, person), contract, settings)
@@ -125,10 +126,11 @@ def readable_columns(contract: Contract, table: TableName, person: Person) -> tu
     return (*shown, *PERIODS[table])
 
 
-def _contract(request: Request, contracts: Mapping[str, Contract]) -> Contract:
-    contract = contracts.get(request.dataset)
-    if contract is None:
-        raise ContractError(f"there is no such dataset; known are: {', '.join(sorted(contracts))}")
+def _contract(request: Request, datasets: Datasets) -> Contract:
+    if request.dataset not in {*datasets.contracts, *datasets.broken}:
+        # What was typed might be a value that belongs to a person.
+        raise ContractError(f"there is no such dataset; known are: {', '.join(datasets.contracts)}")
+    contract = datasets.contract(request.dataset)
     if request.table not in contract.tables:
         raise ConfigError(f"{contract.id} has no table {request.table}; it has: {', '.join(contract.tables)}")
     return contract

@@ -14,7 +14,7 @@ from kafka import KafkaAdminClient
 
 from commonweal import bus
 from commonweal.airflow_api import Airflow
-from commonweal.contract.loader import load_contracts
+from commonweal.contract.loader import load_datasets
 from commonweal.contract.model import Contract
 from commonweal.database import engine
 from commonweal.errors import AccessDeniedError, CommonwealError, ContractError
@@ -131,14 +131,19 @@ class Watch:
             raise SystemExit(OUTDATED)
 
     def _read_contracts(self) -> Mapping[str, Contract]:
-        """The contracts; while one is being mended, those read before."""
+        """The contracts in order; while a register is being mended, those read before."""
         try:
-            return load_contracts(self.settings.schemas_dir)
+            found = load_datasets(self.settings.schemas_dir)
         except ContractError as error:
             if not self._contracts:
                 raise
             log.warning("contracts_not_read", message=str(error))
             return self._contracts
+        for dataset, findings in found.broken.items():
+            log.warning("contract_broken", dataset=dataset, problems=[str(finding) for finding in findings])
+        for finding in found.stray:
+            log.warning("file_out_of_place", problem=str(finding))
+        return found.contracts
 
     def _ends(self) -> dict[str, Ends]:
         """By dataset, the end offsets of its topics; none for a product, and none while a topic isn't made or allowed yet."""

@@ -51,14 +51,14 @@ def query(  # noqa: PLR0913 - one argument per option of the command
     output: Annotated[Path | None, typer.Option(help="File to write; its mode is 0600.")] = None,
 ) -> None:
     """Read released data; that you read it, and what for, is recorded first."""
-    from commonweal.contract.loader import load_contracts
+    from commonweal.contract.loader import load_datasets
     from commonweal.reading import Request, read
 
     _check(format_, output)
     most = limit or (SHOWN_ROWS if format_ is Format.TABLE else None)
     settings = load_settings()
     request = Request(dataset, purpose, role, release, table.value, most, format_.value)
-    found = read(request, settings, load_contracts(settings.schemas_dir))
+    found = read(request, settings, load_datasets(settings.schemas_dir))
     if format_ is Format.TABLE:
         _show(dataset, found)
     else:

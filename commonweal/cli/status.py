@@ -1,6 +1,7 @@
 """``commonweal status``: every dataset on one screen."""
 
 import json as json_format
+import sys
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +34,9 @@ def status(
     from commonweal.ports import open_ports
 
     ports = open_ports(load_settings())
+    if ports.datasets.broken:
+        names = ", ".join(ports.datasets.broken)
+        print(f"wrong contracts, so these datasets stand still: {names}; see: commonweal contract lint", file=sys.stderr)
     if json:
         print(json_format.dumps([asdict(item) for item in read(ports)], default=str, indent=2))
     elif watch:

@@ -6,6 +6,7 @@ contracts of their texts are apart, so that the contracts of an old git revision
 
 import functools
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from commonweal.contract.inputs import input_findings
 from commonweal.contract.lint import lint
 from commonweal.contract.model import Contract, Department
 from commonweal.contract.names import DATASET_ID, NAME, RESERVED, contract_file, dataset_of
+from commonweal.contract.soundness import UNREADABLE_FOLDER, Datasets, separated
 from commonweal.contract.strict_yaml import MAX_BYTES, StrictYamlError, read_yaml
 from commonweal.errors import ContractError
 
@@ -51,25 +53,42 @@ def load_contracts(schemas_dir: Path) -> dict[str, Contract]:
     Raises:
         ContractError: At least one file is wrong; the message lists every problem of every file.
     """
-    schemas = read_schemas(read_files(schemas_dir))
-    refuse((*schemas.findings, *lint(schemas.contracts, schemas.departments, schemas.fields)))
-    if not schemas.contracts:
-        raise ContractError(f"no contract in {schemas_dir}; set COMMONWEAL_SCHEMAS_DIR to the folder that holds them")
+    schemas, findings = _checked(schemas_dir)
+    refuse(findings)
     return schemas.contracts
 
 
-def load_contract(schemas_dir: Path, dataset_id: str) -> Contract:
-    """The contract of one dataset.
+def load_datasets(schemas_dir: Path) -> Datasets:
+    """Every dataset: those whose contract is in order, and beside them those whose contract is broken.
+
+    For what goes on with the others while one contract is being mended. What takes anything away asks :func:`load_contracts`, or
+    looks at the broken ones too.
 
     Raises:
-        ContractError: The id is not one, there is no such contract, or a contract is wrong.
+        ContractError: A register is wrong, a folder can't be read, or there is no contract at all.
+    """
+    schemas, findings = _checked(schemas_dir)
+    return separated(schemas.contracts, findings)
+
+
+def load_contract(schemas_dir: Path, dataset_id: str) -> Contract:
+    """The contract of one dataset, whatever is wrong with others that it isn't made from.
+
+    Raises:
+        ContractError: The id is not one, there is no such contract, or it is wrong.
     """
     if not DATASET_ID.fullmatch(dataset_id):
         raise ContractError("a dataset id is <department>.<dataset>, both of lower-case letters, digits and _; correct the id")
-    contracts = load_contracts(schemas_dir)
-    if dataset_id not in contracts:
-        raise ContractError(f"{dataset_id}: no such contract; known are {', '.join(contracts)}")
-    return contracts[dataset_id]
+    return load_datasets(schemas_dir).contract(dataset_id)
+
+
+def _checked(schemas_dir: Path) -> tuple[Schemas, tuple[Finding, ...]]:
+    """What is under the folder, and all that is wrong with it."""
+    schemas = read_schemas(read_files(schemas_dir))
+    findings = (*schemas.findings, *lint(schemas.contracts, schemas.departments, schemas.fields))
+    if not findings and not schemas.contracts:
+        raise ContractError(f"no contract in {schemas_dir}; set COMMONWEAL_SCHEMAS_DIR to the folder that holds them")
+    return schemas, findings
 
 
 def load_departments(schemas_dir: Path) -> dict[str, Department]:
@@ -85,16 +104,22 @@ def load_departments(schemas_dir: Path) -> dict[str, Department]:
     return departments
 
 
-def read_files(schemas_dir: Path) -> dict[str, bytes]:
+def read_files(schemas_dir: Path) -> dict[str, bytes | None]:
     """The YAML files under a schemas folder by relative path; links are not followed, a file that is too long is cut.
 
-    A cut file is still too long for :func:`read_schemas`, which refuses it.
+    What can't be read (a link, a file or a folder without rights) is there as None: passed over, its datasets would look removed.
+    A cut file is still too long for :func:`read_schemas`, which refuses both.
     """
-    paths = [path for path in sorted(schemas_dir.rglob("*.y*ml")) if path.is_file() and not path.is_symlink()]
-    return {path.relative_to(schemas_dir).as_posix(): _read_bounded(path) for path in paths}
+    found: dict[Path, bytes | None] = {}
+    closed: list[OSError] = []
+    for folder, folders, files in os.walk(schemas_dir, onerror=closed.append):
+        paths = [Path(folder, name) for name in (*folders, *files)]
+        found |= {path: _read_bounded(path) for path in paths if _is_meant(path)}
+    found |= {Path(error.filename): None for error in closed if Path(error.filename) != schemas_dir}
+    return {path.relative_to(schemas_dir).as_posix(): content for path, content in sorted(found.items())}
 
 
-def read_schemas(texts: Mapping[str, bytes]) -> Schemas:
+def read_schemas(texts: Mapping[str, bytes | None]) -> Schemas:
     """The contracts, registers and problems that the files hold: a pure function of their texts."""
     documents: dict[str, object] = {}
     findings: list[Finding] = []
@@ -123,12 +148,25 @@ def odcs_schema() -> dict[str, Any]:
     return schema
 
 
-def _read_bounded(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(MAX_BYTES + 1)
+def _is_meant(path: Path) -> bool:
+    """Whether somebody may have meant a contract; a hidden link is an editor's lock."""
+    return not path.name.startswith(".") if path.is_symlink() else path.match("*.y*ml")
+
+
+def _read_bounded(path: Path) -> bytes | None:
+    if path.is_symlink() or not path.is_file():
+        return None
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError:
+        return None
 
 
 def _document(file: str, content: bytes | None) -> tuple[object, list[Finding]]:
+    if content is None and not file.endswith((".yaml", ".yml")):
+        cure = "a link, or a folder that can't be read, hides the contracts in it; put a plain folder there"
+        return None, [Finding(file, "", UNREADABLE_FOLDER, cure)]
     if content is None:
         return None, [Finding(file, "", "file_missing", "missing, or not a plain file; put the file there")]
     try:

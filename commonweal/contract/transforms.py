@@ -44,9 +44,7 @@ def _findings(contract: Contract, source: str | None) -> Iterator[Finding]:
         return
     for problem in found:
         place, _, what = problem.partition(": ")
-        yield Finding(
-            file, place, "transform_impure", f"{what}; a transform is a pure function, see jobs/README.md"
-        )
+        yield Finding(file, place, "transform_impure", f"{what}; a transform is a pure function, see jobs/README.md")
     yield from _arguments(contract, tree, file)
 
 

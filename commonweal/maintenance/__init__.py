@@ -6,8 +6,12 @@ What isn't done: landed events past the contract's retention stay, since keys wh
 
 import importlib
 
+import structlog
+
 from commonweal.errors import ConfigError
 from commonweal.settings import Settings
+
+log = structlog.get_logger()
 
 TASKS = ("expire", "compact", "janitor", "audit")
 
@@ -29,6 +33,8 @@ def run(name: str, settings: Settings) -> dict[str, int]:
     if name not in TASKS:
         raise ConfigError(f"there is no maintenance task {name}; there are: {', '.join(TASKS)}")
     ports = open_ports(settings)
+    if ports.datasets.broken:
+        log.warning("contracts_broken", left_alone=list(ports.datasets.broken), see="commonweal contract lint")
     try:
         task = getattr(importlib.import_module(f"{__name__}.{name}"), name)
         with outside_errors(f"maintenance {name}"):

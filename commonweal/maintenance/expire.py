@@ -75,7 +75,7 @@ def with_inputs(kept: Mapping[str, set[int]], releases: Mapping[str, Sequence[Re
 
 
 def _expire(ports: Ports, now: datetime, contract: Contract, lease: Lease) -> int:
-    releases = {dataset: list_releases(ports.engine, dataset, most=ALL) for dataset in ports.contracts}
+    releases = {dataset: list_releases(ports.engine, dataset, most=ALL) for dataset in (*ports.contracts, *ports.datasets.broken)}
     kept = _kept(ports, releases, now)
     moves = [move for table in released_tables(contract).values() for move in _tags(ports, table, kept[contract.id])]
     numbers = sorted({int(move.ref.removeprefix("rel_")) for move in moves})
@@ -88,15 +88,17 @@ def _expire(ports: Ports, now: datetime, contract: Contract, lease: Lease) -> in
 
 
 def _kept(ports: Ports, releases: Mapping[str, list[tuple[Release, bool]]], now: datetime) -> dict[str, set[int]]:
+    """By dataset, the releases that stay; while its contract is broken nobody knows how long, so all of them."""
     kept: dict[str, set[int]] = {}
-    for dataset, contract in ports.contracts.items():
-        made = [release for release, _ in releases[dataset]]
-        current = {release.number for release, is_current in releases[dataset] if is_current}
+    for dataset, listed in releases.items():
+        made, contract = [release for release, _ in listed], ports.contracts.get(dataset)
+        current = {release.number for release, is_current in listed if is_current}
         is_held = hold_of(ports.engine, dataset) is not None
-        own = {release.number for release in made} if is_held else kept_numbers(made, contract.retention, now=now)
+        whole = {release.number for release in made}
+        own = whole if contract is None or is_held else kept_numbers(made, contract.retention, now=now)
         kept[dataset] = own | current
     reached = with_inputs(kept, {dataset: [release for release, _ in made] for dataset, made in releases.items()})
-    for dataset in ports.contracts:
+    for dataset in releases:
         candidate = read_candidate(ports.engine, dataset)
         for name, number in (candidate.inputs if candidate else {}).items():
             reached.setdefault(name, set()).add(number)

@@ -19,7 +19,8 @@ Work = Callable[[Contract, Lease], int]
 def in_turn(ports: Ports, contracts: Iterable[Contract], task: str, work: Work) -> tuple[int, int]:
     """Do the work for each dataset under the leases of the dataset and of those that read it.
 
-    A run holds its dataset's lease, so none reads a release while it is let go.
+    A run holds its dataset's lease, so none reads a release while it is let go. What a dataset with a broken contract reads isn't
+    known, so its lease is taken too.
 
     Returns:
         The sum of what the work counted, and the number of datasets that were busy.
@@ -27,7 +28,9 @@ def in_turn(ports: Ports, contracts: Iterable[Contract], task: str, work: Work) 
     done, busy = 0, 0
     everyone = tuple(ports.contracts.values())
     for contract in contracts:
-        readers = {other.id for other in everyone if contract.id in {item.dataset for item in other.inputs}}
+        readers = {other.id for other in everyone if contract.id in {item.dataset for item in other.inputs}} | set(
+            ports.datasets.broken
+        )
         try:
             with ExitStack() as held:
                 taken = {dataset: held.enter_context(_lease(ports, dataset, task)) for dataset in sorted({contract.id, *readers})}

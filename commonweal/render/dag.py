@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from commonweal.contract.finding import Finding
 from commonweal.contract.model import Contract, Text
 
 SOURCE_STEPS = ("land", "clean", "gate", "release")
@@ -29,6 +30,16 @@ TEXT = """\
 Made from the contract `schemas/{department}/{name}.yaml`, version {version}. A pink task had nothing to do. A red `gate` refused
 the release: its log ends with the address of the report; readers keep the release they had. 粉色表示无事可做；`gate` 为红色表示
 未通过质量门，日志末尾有报告地址，原有发布不受影响。
+"""
+
+BROKEN_TITLE = "Contract is wrong · 契约有误"
+BROKEN_TEXT = """\
+**The contract of this dataset is wrong, so no step of it is run; people keep the release they have.** Mend what follows
+(`commonweal contract lint`); the steps then come back by themselves, and `watch` takes up what has arrived meanwhile.
+
+该数据集的契约有误，暂停运行，原有发布不受影响。请改正下列各项（`commonweal contract lint`），改正后自动恢复，
+期间到达的数据随后补上。
+
 """
 
 
@@ -108,6 +119,11 @@ def dag_plan(contract: Contract) -> DagPlan:
 def dag_plans(contracts: Iterable[Contract]) -> tuple[DagPlan, ...]:
     """The plans of all contracts, sorted by id."""
     return tuple(dag_plan(contract) for contract in sorted(contracts, key=lambda item: item.id))
+
+
+def broken_text(findings: Iterable[Finding]) -> str:
+    """Markdown that says what is wrong with a contract; what a file says of itself is shown as it stands, not as Markdown."""
+    return BROKEN_TEXT + "\n".join(f"    {' '.join(str(finding).split())}" for finding in findings)
 
 
 def _task(step: str) -> TaskPlan:

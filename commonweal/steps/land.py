@@ -112,11 +112,15 @@ def landed_offsets(contract: Contract, ports: Ports, topic: str, topic_id: str) 
     if row is None:
         return {}
     if row.topic_id != topic_id:
-        raise DataLossError(
-            f"{contract.id}: topic {topic} was deleted and made anew (its id changed); nothing is landed. "
-            f"Give the contract a new major version and publish again; see docs/runbooks/kafka-lost-data.md"
-        )
+        raise DataLossError(_made_anew(contract.id, topic))
     return from_json(row.offsets)
+
+
+def _made_anew(dataset: str, topic: str) -> str:
+    return (
+        f"{dataset}: topic {topic} was deleted and made anew (its id changed); nothing is landed. "
+        f"Give the contract a new major version and publish again; see docs/runbooks/kafka-lost-data.md"
+    )
 
 
 def positions(settings: Settings, topic: str) -> Positions:
@@ -199,8 +203,11 @@ def _land_batch(contract: Contract, ports: Ports, lease: Lease, batch: Range) ->
             writer = writer.option(f"snapshot-property.commonweal.{name}", value)
         writer.append()
         landed = _counted(contract, ports, batch, branch, base)
+        # Made anew while it was read, the topic's offsets stand for other events now.
+        if positions(ports.settings, batch.topic).topic_id != batch.topic_id:
+            raise DataLossError(_made_anew(contract.id, batch.topic))
         commit(ports.engine, ports.lake, _change(contract, lease, batch, branch, base, landed))
-    except ConflictError:
+    except (ConflictError, DataLossError):
         drop_branch(ports.lake, table, branch)
         raise
     return landed

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,43 @@ def test_a_product_starts_when_any_input_is_released(contract: Contract, dags: d
         return
     assert isinstance(condition, AssetAny)
     assert {asset.name for asset in condition.objects} == {item.dataset for item in contract.inputs}
+
+
+@pytest.fixture
+def broken_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The contracts, of which the hotline's says something in a text that Markdown and HTML would take for markup."""
+    schemas = tmp_path / "schemas"
+    shutil.copytree(ROOT / "schemas", schemas)
+    path = schemas / "hotline" / "service_request.yaml"
+    path.write_text(path.read_text().replace("logicalType: date", "logicalType: '**bold** <script>\\n```'", 1))
+    monkeypatch.setenv("COMMONWEAL_SCHEMAS_DIR", str(schemas))
+    return schemas
+
+
+@pytest.mark.usefixtures("broken_schemas")
+def test_a_broken_contract_keeps_the_others_dags_and_says_what_is_wrong() -> None:
+    found = DagBag(dag_folder=str(ROOT / "dags"))
+    assert found.import_errors == {}
+    broken = {"hotline.service_request", "data_bureau.community_issues"}
+    assert {name for name, dag in found.dags.items() if "contract is wrong" in dag.tags} == broken
+    assert set(found.dags) == {*CONTRACTS, orchestration.MAINTENANCE_ID}
+    for name in broken:
+        dag = found.dags[name]
+        assert [task.task_id for task in dag.tasks] == ["contract"]
+        assert not getattr(dag.timetable, "asset_condition", None)
+        assert json.dumps(DagSerialization.to_dict(dag))
+    text = found.dags["hotline.service_request"].doc_md
+    (said,) = [line for line in text.splitlines() if "odcs_enum" in line]
+    assert said.startswith("    hotline/service_request.yaml: schema.0.properties.2")
+    assert "<script>" not in "".join(line for line in text.splitlines() if not line.startswith("    "))
+
+
+def test_the_task_of_a_broken_contract_fails_with_what_is_wrong(broken_schemas: Path) -> None:
+    (task,) = DagBag(dag_folder=str(ROOT / "dags")).dags["hotline.service_request"].tasks
+    with pytest.raises(errors.ContractError, match="odcs_enum"):
+        task.execute({})
+    shutil.copytree(ROOT / "schemas", broken_schemas, dirs_exist_ok=True)
+    task.execute({})
 
 
 def test_any_of_several_inputs_starts_a_run() -> None:

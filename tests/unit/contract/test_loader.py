@@ -150,7 +150,13 @@ def test_links_out_of_the_folder_are_not_followed(schemas, tmp_path):
     outside = tmp_path / "outside.yaml"
     outside.write_text("id: x")
     (schemas / "hotline" / "linked.yaml").symlink_to(outside)
-    assert "hotline/linked.yaml" not in read_files(schemas)
+    assert read_files(schemas)["hotline/linked.yaml"] is None
+    assert rules(schemas) == {"file_missing"}
+
+
+def test_an_editors_lock_is_no_contract(schemas):
+    (schemas / "hotline" / ".#service_request.yaml").symlink_to("somebody@somewhere")
+    assert rules(schemas) == set()
 
 
 def test_a_giant_is_not_read_to_its_end(schemas):
