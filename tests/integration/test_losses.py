@@ -17,12 +17,14 @@ from commonweal.errors import AccessDeniedError, ConfigError, DataLossError
 from commonweal.gate.measure import accounting
 from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
+from commonweal.lake.catalog import head
+from commonweal.lake.names import MAIN, landing_table
 from commonweal.losses import accept, find_losses
 from commonweal.people import Person
 from commonweal.ports import open_ports, this_day
 from commonweal.steps.clean import clean
 from commonweal.steps.join import code_digest
-from commonweal.steps.land import end_offsets, land
+from commonweal.steps.land import _batches, _land_batch, end_offsets, land, landed_offsets
 from commonweal.work import find_work, read_state
 from tests.integration.histories import Sent
 
@@ -137,6 +139,21 @@ def test_offsets_add_up_without_what_was_lost(ports, contract):
     counted = accounting(contract, read_candidate(ports.engine, contract.id), ports.spark, ports.engine)
     assert counted.offsets_add_up
     assert (counted.offsets, counted.landed, counted.live) == (9, 9, 9)
+
+
+def test_topic_made_anew_while_a_batch_is_read_lands_nothing(ports, contract):
+    send(ports, contract, range(18, 20))
+    (batch,) = _batches(contract, ports, contract.topic)
+    lost = max(batch.end.values())
+    with bus.admin(ports.settings, "admin") as admin:
+        admin.delete_topics([contract.topic])
+    apply(ports.settings, only=("kafka",))
+    send(ports, contract, range(lost + 5))
+    main = head(ports.lake, landing_table(contract), MAIN)
+    with leases.held(ports.engine, contract.id, "test", seconds=60) as lease, pytest.raises(DataLossError, match="made anew"):
+        _land_batch(contract, ports, lease, batch)
+    assert head(ports.lake, landing_table(contract), MAIN) == main
+    assert landed_offsets(contract, ports, contract.topic, batch.topic_id) == batch.start
 
 
 def test_topic_made_anew_is_refused_with_what_to_do(ports, contract):

@@ -99,9 +99,7 @@ def test_a_folder_behind_a_link_is_not_a_folder_without_contracts(schemas):
             load(schemas)
 
 
-@pytest.mark.parametrize(
-    "name", ["hotline/Bad.yaml", "hotline/deep/x.yaml", "hotline/x.yml", "hotline.service_request.yaml"]
-)
+@pytest.mark.parametrize("name", ["hotline/Bad.yaml", "hotline/deep/x.yaml", "hotline/x.yml", "hotline.service_request.yaml"])
 def test_a_file_out_of_place_takes_out_nothing(schemas, name):
     (schemas / name).parent.mkdir(exist_ok=True)
     (schemas / name).write_bytes((schemas / HOTLINE).read_bytes())
