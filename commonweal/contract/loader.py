@@ -22,7 +22,7 @@ from commonweal.contract.finding import Finding, refuse
 from commonweal.contract.inputs import input_findings
 from commonweal.contract.lint import lint
 from commonweal.contract.model import Contract, Department
-from commonweal.contract.names import DATASET_ID, NAME, RESERVED, contract_file, dataset_of
+from commonweal.contract.names import DATASET_ID, NAME, RESERVED, contract_file, dataset_of, is_reserved
 from commonweal.contract.soundness import UNREADABLE_FOLDER, Datasets, separated
 from commonweal.contract.strict_yaml import MAX_BYTES, StrictYamlError, read_yaml
 from commonweal.errors import ContractError
@@ -198,6 +198,9 @@ def _path_findings(file: str, departments: Mapping[str, Department]) -> list[Fin
         ]
     if parts[0] in RESERVED:
         return [Finding(file, "", "reserved_department", f"{parts[0]} is a name of the platform; use the department's own")]
+    if is_reserved(parts[1]):
+        cure = f"{parts[1]} is how Iceberg names a part of a table (its snapshots, files, branches …); rename the dataset"
+        return [Finding(file, "", "reserved_dataset", cure)]
     if departments and parts[0] not in departments:
         return [
             Finding(file, "", "unknown_department", f"{parts[0]} is not in {DEPARTMENTS_FILE}; add it there or move the file")

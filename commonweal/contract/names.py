@@ -5,6 +5,24 @@ import re
 NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 DATASET_ID = re.compile(rf"{NAME.pattern}\.{NAME.pattern}")
 RESERVED = frozenset({"landing", "history", "commonweal", "platform"})
+METADATA_TABLES = frozenset({
+    "all_data_files", "all_delete_files", "all_entries", "all_files", "all_manifests", "data_files", "delete_files", "entries",
+    "files", "history", "manifests", "metadata_log_entries", "partitions", "position_deletes", "refs", "snapshots",
+})  # fmt: skip
+"""What Iceberg calls the tables that it shows of every table (``MetadataTableType`` of Iceberg 1.12): ``<table>.snapshots``."""
+SELECTOR = re.compile(r"(branch|tag)_.*|(snapshot_id|at_timestamp)_[0-9]+|changes|rewrite")
+"""How Iceberg's Spark catalog names a part of a table (``SparkCatalog`` of Iceberg 1.12): ``<table>.branch_candidate``."""
+
+
+def is_reserved(dataset: str) -> bool:
+    """Whether a dataset's own name could be taken for a part of a table that is called like its department.
+
+    A catalog that keeps loaded tables looks for such a part first, and doesn't find the dataset.
+
+    >>> is_reserved("snapshots"), is_reserved("tag_register"), is_reserved("service_request")
+    (True, True, False)
+    """
+    return dataset in METADATA_TABLES or SELECTOR.fullmatch(dataset) is not None
 
 
 def contract_file(dataset: str) -> str:

@@ -101,6 +101,12 @@ def test_a_slip_is_found(schemas, edit, file, old, new, rule):
     [
         ("landing/x.yaml", "reserved_department"),
         ("history/x.yaml", "reserved_department"),
+        ("hotline/snapshots.yaml", "reserved_dataset"),
+        ("hotline/metadata_log_entries.yaml", "reserved_dataset"),
+        ("hotline/branch_office.yaml", "reserved_dataset"),
+        ("hotline/tag_register.yaml", "reserved_dataset"),
+        ("hotline/at_timestamp_1.yaml", "reserved_dataset"),
+        ("hotline/changes.yaml", "reserved_dataset"),
         ("nobody/x.yaml", "unknown_department"),
         ("hotline/Bad-Name.yaml", "path_is_id"),
         ("hotline/deep/x.yaml", "path_is_id"),

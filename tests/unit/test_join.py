@@ -1,0 +1,54 @@
+"""Join and the decision about work agree: what is no work isn't joined, and what is work is."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from commonweal.contract.loader import load_contract
+from commonweal.lake.candidates import Candidate, closed_through
+from commonweal.lake.releases import Release
+from commonweal.settings import ROOT
+from commonweal.steps.join import _is_same, code_digest, made_by
+from commonweal.work import is_period_closed
+
+SOURCE = "hotline.service_request"
+CLOSING = date(2026, 10, 31)
+"""September is closed 31 days after its end."""
+
+
+@pytest.fixture(scope="module")
+def product():
+    return load_contract(ROOT / "schemas", "data_bureau.community_issues")
+
+
+def released(number: int) -> Release:
+    texts = dict.fromkeys(("contract_version", "contract_digest", "suite_digest", "code_version", "quality_digest"), "")
+    return Release(SOURCE, number, "c", "g", {}, {}, {}, {}, {}, **texts)
+
+
+def candidate(product, counts: dict[str, int], digest: str | None = None) -> Candidate:
+    made = {"snapshots": {"current": 7}, "rows": {}, "offsets": {}, "inputs": {SOURCE: 5}, "counts": counts}
+    digest = digest or made_by(product)
+    return Candidate(
+        dataset=product.id, number=1, commit_id="a", landing_snapshot=None, contract_digest=digest, code_version="v", **made
+    )
+
+
+def is_same(product, made: Candidate, today: date, number: int = 5) -> bool:
+    return _is_same(made, product, {SOURCE: released(number)}, today)
+
+
+@pytest.mark.parametrize("made", [CLOSING - timedelta(days=1), CLOSING, CLOSING + timedelta(days=1)])
+@pytest.mark.parametrize("today", [CLOSING - timedelta(days=1), CLOSING, CLOSING + timedelta(days=30), date(2026, 12, 1)])
+def test_join_makes_a_period_that_was_closed_and_no_other(product, made, today):
+    was = candidate(product, closed_through(made))
+    assert is_same(product, was, today) is not is_period_closed(product, was, today)
+    assert is_same(product, was, today) is (made >= today or (made >= CLOSING and today < date(2026, 12, 1)))
+
+
+def test_other_inputs_or_code_are_joined_whatever_the_day(product):
+    was = candidate(product, closed_through(CLOSING))
+    assert is_same(product, was, CLOSING)
+    assert not is_same(product, was, CLOSING, number=6)
+    assert not is_same(product, candidate(product, closed_through(CLOSING), f"{product.digest}:other"), CLOSING)
+    assert made_by(product) == f"{product.digest}:{code_digest(product)}"
