@@ -59,7 +59,8 @@ def since(contract: Contract, candidate: Candidate, before: Release | None, spar
     """What happened since the last release; since the beginning when there is none."""
     current = current_at(contract, spark, candidate.snapshots["current"])
     then = current_at(contract, spark, before.snapshots["current"]) if before else current.limit(0)
-    worse = _worse_by_key(contract, current, then) if are_comparable(contract, before, then) else _worse_in_sum(current, then)
+    by_key = _worse_by_key(contract, current, then) if _have_the_same_key(contract, before, then) else None
+    worse = by_key or _worse_in_sum(current, then)
     landing = landing_at(contract, spark, candidate)
     fresh = landing.where(~below(before.offsets)) if before else landing
     standing = _rejections(fresh, spark, engine, contract.id, accepted=landing.where("_accepted"))
@@ -71,15 +72,6 @@ def since(contract: Contract, candidate: Candidate, before: Release | None, spar
         gaps=_gaps(engine, contract.id, candidate.offsets) - (_gaps(engine, contract.id, before.offsets) if before else 0),
         **worse,
     )
-
-
-def are_comparable(contract: Contract, before: Release | None, then: "DataFrame") -> bool:
-    """Whether a key of today means the same as in the release before, so that what became of each can be said.
-
-    A key that changed made a new major version.
-    """
-    is_same_major = before is None or before.contract_version.split(".")[0] == str(contract.major)
-    return is_same_major and set(contract.key_columns) <= set(then.columns)
 
 
 def coverage(contract: Contract, frames: "Mapping[str, DataFrame]") -> tuple[JoinCoverage, ...]:
@@ -129,8 +121,18 @@ def _gaps(engine: Engine, dataset: str, offsets: Mapping[str, Mapping[str, int]]
     return _recorded(engine, dataset, {topic: from_json(ends) for topic, ends in offsets.items()})[0]
 
 
-def _worse_by_key(contract: Contract, now: "DataFrame", then: "DataFrame") -> dict[str, int]:
-    """Keys that are withdrawn and were not, and events that are set aside and were not: one key never makes up for another."""
+def _have_the_same_key(contract: Contract, before: Release | None, then: "DataFrame") -> bool:
+    """Whether the release before has today's key: a contract with another one has another major version."""
+    is_same_major = before is None or before.contract_version.split(".")[0] == str(contract.major)
+    return is_same_major and set(contract.key_columns) <= set(then.columns)
+
+
+def _worse_by_key(contract: Contract, now: "DataFrame", then: "DataFrame") -> dict[str, int] | None:
+    """Keys that are withdrawn and were not, and events that are set aside and were not: one key never makes up for another.
+
+    None when the release before had none of today's keys. A key never goes, withdrawn ones stay too, so these are others: their
+    pseudonyms were rotated.
+    """
     from pyspark.sql import functions as F
 
     keys = list(contract.key_columns)
@@ -140,8 +142,11 @@ def _worse_by_key(contract: Contract, now: "DataFrame", then: "DataFrame") -> di
     met = after.join(was, keys, "left")
     newly_gone = F.count_if(F.col("gone") & ~F.coalesce("was_gone", F.lit(False)))  # noqa: FBT003 - a column's value
     newly_aside = F.sum(F.greatest(F.lit(0), F.col("aside") - F.coalesce("was_aside", F.lit(0))))
-    row = met.agg(newly_gone.alias("withdrawn"), F.coalesce(newly_aside, F.lit(0)).alias("set_aside")).collect()[0]
-    return {name: int(value) for name, value in row.asDict().items()}
+    known = F.count("was_gone").alias("known")
+    row = met.agg(known, newly_gone.alias("withdrawn"), F.coalesce(newly_aside, F.lit(0)).alias("set_aside")).collect()[0]
+    if not row["known"]:
+        return None
+    return {"withdrawn": int(row["withdrawn"]), "set_aside": int(row["set_aside"])}
 
 
 def _worse_in_sum(now: "DataFrame", then: "DataFrame") -> dict[str, int]:

@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
+from pyspark.sql import functions as F
 from sqlalchemy import text
 
 from commonweal import bus
 from commonweal.apply import apply
 from commonweal.gate.measure import accounting, since
 from commonweal.lake.candidates import read_candidate
+from commonweal.lake.catalog import create_branch, drop_branch, head
+from commonweal.lake.names import released_tables
 from commonweal.lake.releases import current_release
+from commonweal.lake.spark import at
 from commonweal.ports import open_ports
 from commonweal.steps.run import run_with, steps_of
 from tests.integration.histories import Sent
@@ -100,6 +104,17 @@ def test_what_one_key_gains_makes_up_for_no_other(ports):
 def test_keys_that_mean_something_else_are_counted_in_sum(ports):
     found = measured(ports, contract_version="0.9.0")
     assert (found.withdrawn, found.set_aside) == (0, 0)
+
+
+def test_other_pseudonyms_of_the_same_keys_are_counted_in_sum(ports):
+    table, release = released_tables(ports.contract(DATASET))["current"], current_release(ports.engine, DATASET)
+    create_branch(ports.lake, table, "rotated", release.snapshots["current"])
+    rows = at(ports.spark, table, release.snapshots["current"]).withColumn("case_no", F.concat("case_no", F.lit("x")))
+    rows.writeTo(table.branch("rotated")).overwrite(F.lit(True))
+    rotated = {"current": head(ports.lake, table, "rotated")}
+    drop_branch(ports.lake, table, "rotated")
+    found = measured(ports, snapshots=rotated)
+    assert (found.rows_before, found.withdrawn, found.set_aside) == (2, 0, 0)
 
 
 def test_before_the_first_release_all_is_new(ports):
