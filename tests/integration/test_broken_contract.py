@@ -64,7 +64,7 @@ def broken(stack, schemas):
 
 def release(ports: Ports, number: int) -> None:
     contract = ports.contract(SOURCE)
-    document = {"case_no": f"NYCC{number:08d}", "office_code": "NYCC01", "opened_on": "2024-01-05"}
+    document = {"case_no": f"NYCC{number:08d}", "office_code": "NYCC01", "category": "Water", "opened_on": "2024-01-05"}
     event = Sent(f"event-{number}", "recorded", None, datetime(2024, 2, 1, tzinfo=UTC), document)
     with bus.producer(ports.settings, "dept-hotline") as producer:
         producer.send(contract.topic, key=b"k", value=orjson.dumps(document), headers=event.headers(contract))

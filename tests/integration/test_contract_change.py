@@ -73,7 +73,7 @@ def edit(schemas, *changes: tuple[str, str]) -> None:
 
 
 def event(number: int, version: str, **more: str) -> tuple[str, Sent]:
-    document = {"case_no": f"NYCC{number:08d}", "office_code": "NYCC01", "opened_on": "2024-01-05"} | more
+    document = {"case_no": f"NYCC{number:08d}", "office_code": "NYCC01", "category": "Water", "opened_on": "2024-01-05"} | more
     return version, Sent(f"event-{number}", "recorded", None, datetime(2024, 2, 1, tzinfo=UTC), document)
 
 
