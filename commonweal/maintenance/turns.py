@@ -26,11 +26,9 @@ def in_turn(ports: Ports, contracts: Iterable[Contract], task: str, work: Work) 
         The sum of what the work counted, and the number of datasets that were busy.
     """
     done, busy = 0, 0
-    everyone = tuple(ports.contracts.values())
+    everyone, unknown = tuple(ports.contracts.values()), set(ports.datasets.broken)
     for contract in contracts:
-        readers = {other.id for other in everyone if contract.id in {item.dataset for item in other.inputs}} | set(
-            ports.datasets.broken
-        )
+        readers = unknown | {other.id for other in everyone if contract.id in {item.dataset for item in other.inputs}}
         try:
             with ExitStack() as held:
                 taken = {dataset: held.enter_context(_lease(ports, dataset, task)) for dataset in sorted({contract.id, *readers})}
