@@ -3,12 +3,13 @@
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commonweal.contract.finding import Finding
 from commonweal.contract.loader import load_datasets
 from commonweal.contract.model import Contract
 from commonweal.contract.soundness import Datasets
@@ -25,16 +26,17 @@ PROGRAM = "pipeline"
 
 @dataclass(frozen=True)
 class Ports:
-    """The outside world as a step sees it; connections are opened when first used."""
+    """The outside world as a step sees it; connections are opened when first used.
+
+    Attributes:
+        contracts: The contracts in order, by id.
+        broken: By dataset, what is wrong with the others; none of them is gone.
+    """
 
     settings: Settings
-    datasets: Datasets
+    contracts: Mapping[str, Contract]
     code_version: str
-
-    @property
-    def contracts(self) -> Mapping[str, Contract]:
-        """The contracts in order, by id; a dataset that isn't there may be one whose contract is broken."""
-        return self.datasets.contracts
+    broken: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
 
     @cached_property
     def engine(self) -> "Engine":
@@ -68,12 +70,13 @@ class Ports:
         Raises:
             ContractError: There is no such dataset, or its contract is broken.
         """
-        return self.datasets.contract(dataset)
+        return Datasets(self.contracts, self.broken).contract(dataset)
 
 
 def open_ports(settings: Settings) -> Ports:
     """The world as the settings describe it."""
-    return Ports(settings, load_datasets(settings.schemas_dir), code_version(ROOT))
+    found = load_datasets(settings.schemas_dir)
+    return Ports(settings, found.contracts, code_version(ROOT), found.broken)
 
 
 def this_day() -> date:

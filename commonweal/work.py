@@ -1,9 +1,9 @@
 """What is work: what stands between what departments published and what people read. Airflow decides nothing; this does.
 
 Work is open when landed < end, cleaned < landed, a candidate is not gated, a passed candidate not released, released inputs are
-not those of the last attempt, a declared period was closed, or contract, suite, code or pseudonym keys changed since. A refusal is
-final until data, contract, suite or code change; an attempt that ended in a no-retry error is not started again until what it saw,
-or a person, changes.
+not those of the last attempt, a declared period was closed, or contract, suite, code or pseudonym keys changed since. A refusal
+is final until data, contract, suite or code change; an attempt that ended in a no-retry error is not started again until what it
+saw, or a person, changes.
 """
 
 from collections.abc import Mapping

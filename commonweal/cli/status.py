@@ -34,8 +34,8 @@ def status(
     from commonweal.ports import open_ports
 
     ports = open_ports(load_settings())
-    if ports.datasets.broken:
-        names = ", ".join(ports.datasets.broken)
+    if ports.broken:
+        names = ", ".join(ports.broken)
         print(f"wrong contracts, so these datasets stand still: {names}; see: commonweal contract lint", file=sys.stderr)
     if json:
         print(json_format.dumps([asdict(item) for item in read(ports)], default=str, indent=2))

@@ -33,8 +33,8 @@ def run(name: str, settings: Settings) -> dict[str, int]:
     if name not in TASKS:
         raise ConfigError(f"there is no maintenance task {name}; there are: {', '.join(TASKS)}")
     ports = open_ports(settings)
-    if ports.datasets.broken:
-        log.warning("contracts_broken", left_alone=list(ports.datasets.broken), see="commonweal contract lint")
+    if ports.broken:
+        log.warning("contracts_broken", left_alone=list(ports.broken), see="commonweal contract lint")
     try:
         task = getattr(importlib.import_module(f"{__name__}.{name}"), name)
         with outside_errors(f"maintenance {name}"):

@@ -75,7 +75,7 @@ def with_inputs(kept: Mapping[str, set[int]], releases: Mapping[str, Sequence[Re
 
 
 def _expire(ports: Ports, now: datetime, contract: Contract, lease: Lease) -> int:
-    releases = {dataset: list_releases(ports.engine, dataset, most=ALL) for dataset in (*ports.contracts, *ports.datasets.broken)}
+    releases = {dataset: list_releases(ports.engine, dataset, most=ALL) for dataset in (*ports.contracts, *ports.broken)}
     kept = _kept(ports, releases, now)
     moves = [move for table in released_tables(contract).values() for move in _tags(ports, table, kept[contract.id])]
     numbers = sorted({int(move.ref.removeprefix("rel_")) for move in moves})

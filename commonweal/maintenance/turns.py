@@ -26,7 +26,7 @@ def in_turn(ports: Ports, contracts: Iterable[Contract], task: str, work: Work) 
         The sum of what the work counted, and the number of datasets that were busy.
     """
     done, busy = 0, 0
-    everyone, unknown = tuple(ports.contracts.values()), set(ports.datasets.broken)
+    everyone, unknown = tuple(ports.contracts.values()), set(ports.broken)
     for contract in contracts:
         readers = unknown | {other.id for other in everyone if contract.id in {item.dataset for item in other.inputs}}
         try:

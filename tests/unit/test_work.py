@@ -65,7 +65,7 @@ def test_nothing_to_do(contract, settled, ends):
 def test_rotated_keys_are_work_for_a_source_until_it_is_cleaned(contract, settled, ends):
     rotated = replace(settled, key_epoch=2)
     assert reasons(contract, rotated, ends) == ("keys rotated",)
-    assert basis_of(contract, rotated, ends, CODE) != basis_of(contract, settled, ends, CODE)
+    assert basis_of(contract, rotated, ends, CODE, today=TODAY) != basis_of(contract, settled, ends, CODE, today=TODAY)
     assert reasons(contract, replace(rotated, candidate=replace(settled.candidate, key_epoch=2)), ends) == ()
     assert rotated.has_todays_keys(contract.model_copy(update={"kind": "product"}))
 
