@@ -37,7 +37,7 @@ class GateClosedError(CommonwealError):
 
 
 class AccessDeniedError(CommonwealError):
-    """Purpose, grant or permission is missing; a refused read is in the evidence log."""
+    """Purpose, grant or permission is missing; a refused read or decision is in the evidence log."""
 
     exit_code = 13
 

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
+
+from commonweal.database import database_errors
 
 GENESIS = hashlib.sha256(b"commonweal evidence log, version 1").digest()
 CHAIN_LOCK = 0x636F6D6D6F6E
@@ -60,6 +62,17 @@ def append(connection: Connection, entry: Entry, *, now: datetime) -> Link:
         {"seq": link.seq, "body": link.body, "prev_hash": link.prev_hash, "hash": link.hash},
     )
     return link
+
+
+def record(engine: Engine, entry: Entry) -> None:
+    """Append an entry in a transaction of its own: what happens next happens only once it is committed.
+
+    Raises:
+        AccessDeniedError: The role may not append.
+        TransientError: PostgreSQL is unreachable.
+    """
+    with database_errors(f"recording {entry.action} of {entry.dataset}"), engine.begin() as connection:
+        append(connection, entry, now=datetime.now(UTC))
 
 
 def linked(seq: int, prev_hash: bytes, entry: Entry, *, now: datetime) -> Link:

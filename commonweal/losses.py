@@ -63,11 +63,11 @@ def accept(contract: Contract, ports: Ports, lease: Lease, person: Person, losse
         How many offsets were accepted as lost.
 
     Raises:
-        AccessDeniedError: The person may not decide about the dataset.
+        AccessDeniedError: The person may not decide about the dataset; that is in the evidence.
         ConfigError: What is lost is no longer what the person was shown.
         ConflictError, FencedError, TransientError: As the commit function.
     """
-    may_decide(person, contract)
+    may_decide(contract, ports, person, "accept_loss")
     if not losses or find_losses(contract, ports) != losses:
         raise ConfigError(f"{contract.id}: what is lost is not what was shown; nothing was accepted, look again")
     attempt = attempt_branch(lease.epoch)

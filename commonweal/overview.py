@@ -37,6 +37,7 @@ class DatasetStatus:
         rows: Rows of it.
         released_at: When it was released, or None.
         held: True when a person holds releases back.
+        rolled_back: True when the newest candidate is what people went back from: releases wait for a newer one.
         work: What there is to do.
         is_late: True when something has waited longer than the contract's promise.
     """
@@ -50,6 +51,7 @@ class DatasetStatus:
     rows: int | None
     released_at: datetime | None
     held: bool
+    rolled_back: bool
     work: Work
     is_late: bool
 
@@ -91,6 +93,7 @@ def _status(engine: Engine, contract: Contract, ends: Mapping[str, Offsets], now
         rows=state.release.rows["current"] if state.release else None,
         released_at=state.release.made_at if state.release else None,
         held=state.held,
+        rolled_back=state.rolled_back,
         work=find_work(contract, state, own, code_digest(contract), today=now.date()),
         is_late=waiting is not None and now - waiting > timedelta(minutes=contract.freshness_minutes),
     )

@@ -1,13 +1,25 @@
-"""Who acts: the caller signs in to PostgreSQL with a role of their own, and that name goes into the evidence."""
+"""Who acts: the caller signs in to PostgreSQL with a role of their own; that name goes into the evidence, as does a refusal."""
 
+import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import text
 
+from commonweal import evidence
 from commonweal.contract.model import Contract
 from commonweal.database import database_errors, engine
 from commonweal.errors import AccessDeniedError, ConfigError
 from commonweal.settings import Settings
+
+if TYPE_CHECKING:
+    from commonweal.ports import Ports
+
+PROGRAM = "pipeline"
+"""In whose name a refusal is recorded when nobody is signed in."""
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+Decision = Literal["rollback", "hold", "lift", "list", "show", "repair", "replay", "dismiss", "accept_loss"]
+"""What people decide about a dataset. To see its rejected events is one: they hold what the department wrote."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +52,47 @@ def sign_in(settings: Settings, role: str) -> Person:
     return Person(name, name.removeprefix("dept_") if name.startswith("dept_") else None)
 
 
-def may_decide(person: Person, contract: Contract) -> Person:
-    """The person, if they may decide about the dataset: an engineer, or its own department.
+def decider(contract: Contract, ports: "Ports", role: str, decision: Decision) -> Person:
+    """The person who signs in with the role, if they may decide; a refusal is in the evidence before it is said.
 
     Raises:
-        AccessDeniedError: They may not.
+        AccessDeniedError: Nobody is signed in, or they may not.
+        TransientError: PostgreSQL is unreachable.
     """
-    if person.role == "engineer" or person.department == contract.department:
-        return person
-    raise AccessDeniedError(f"{contract.id}: {person.role} may not decide about it; its department or an engineer may")
+    try:
+        person = sign_in(ports.settings, role)
+    except AccessDeniedError:
+        # Whoever asked has no name yet: the program tells which role was tried.
+        _record_refusal(contract, ports, decision, role, signed_in=False)
+        raise
+    may_decide(contract, ports, person, decision)
+    return person
+
+
+def may_decide(contract: Contract, ports: "Ports", person: Person, decision: Decision) -> None:
+    """Let pass who may decide about the dataset or see its rejected events: an engineer, or its own department.
+
+    Raises:
+        AccessDeniedError: They may not; that is in the evidence.
+    """
+    if decides(contract, person):
+        return
+    _record_refusal(contract, ports, decision, person.role, signed_in=True)
+    raise AccessDeniedError(
+        f"{contract.id}: {person.role} may not decide about it or see its rejected events; its department or an engineer may"
+    )
+
+
+def decides(contract: Contract, person: Person) -> bool:
+    """Whether the person decides about the dataset; a program or an auditor never does."""
+    return person.role == "engineer" or person.department == contract.department
+
+
+def as_name(typed: str) -> str:
+    """What is recorded of a word that somebody typed: the word if it is a name; anything else might be a value of a person."""
+    return typed if NAME.fullmatch(typed) else "not a name"
+
+
+def _record_refusal(contract: Contract, ports: "Ports", decision: Decision, role: str, *, signed_in: bool) -> None:
+    details = {"decision": decision, "role": as_name(role), "signed_in": signed_in}
+    evidence.record(ports.engine, evidence.Entry(role if signed_in else PROGRAM, "decision_denied", contract.id, details))

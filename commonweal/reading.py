@@ -4,11 +4,9 @@ People read by a release's manifest, at its snapshot ids, never by ``main``: two
 together. They see live rows, the contract's columns and the periods; what the platform counts for itself stays inside.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from commonweal import evidence
@@ -18,8 +16,8 @@ from commonweal.database import database_errors, engine
 from commonweal.errors import AccessDeniedError, ConfigError, ContractError, TransientError
 from commonweal.lake.catalog import catalog, load
 from commonweal.lake.names import released_table
-from commonweal.lake.releases import Release, current_release, numbered_release
-from commonweal.people import Person, sign_in
+from commonweal.lake.releases import Release, current_release, numbered_release, rolled_back_numbers
+from commonweal.people import Person, as_name, sign_in
 from commonweal.render.access import POSTGRES_PEOPLE
 from commonweal.settings import Settings
 
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 PROGRAM = "query"
 PERIODS: dict[TableName, tuple[str, ...]] = {"current": ("_valid_from",), "history": ("_valid_from", "_valid_to")}
 SHARED_AS_THEY_ARE = (None, "keep", "pseudonym")
-NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-"""What is recorded of a refused request; anything else that was typed might be a value that belongs to a person."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,8 @@ def read(request: Request, settings: Settings, datasets: Datasets) -> Reading:
     release = _release(request, contract, settings)
     scan = _scan(request, release, readable_columns(contract, request.table, person), contract, settings)
     columns = [field.name for field in scan.projection().fields]
-    _record(settings, evidence.Entry(person.role, "read", contract.id, _details(request, release, purpose, columns)))
+    entry = evidence.Entry(person.role, "read", contract.id, _details(request, release, purpose, columns))
+    evidence.record(engine(settings, PROGRAM), entry)
     with _read_errors(contract.id):
         reader = scan.to_arrow_batch_reader()
     return Reading(release.number, release.rows[request.table], reader.schema, _batches(contract.id, reader))
@@ -149,10 +146,9 @@ def _allowed(request: Request, contract: Contract, settings: Settings) -> tuple[
 
 
 def _deny(request: Request, settings: Settings, actor: str, why: str) -> None:
-    asked = {"role": request.role, "purpose": request.purpose}
-    said = {name: value if NAME.fullmatch(value) else "not a name" for name, value in asked.items()}
+    said = {"role": as_name(request.role), "purpose": as_name(request.purpose)}
     details = {**said, "table": request.table, "signed_in": actor != PROGRAM}
-    _record(settings, evidence.Entry(actor, "read_denied", request.dataset, details))
+    evidence.record(engine(settings, PROGRAM), evidence.Entry(actor, "read_denied", request.dataset, details))
     raise AccessDeniedError(why)
 
 
@@ -165,7 +161,7 @@ def _release(request: Request, contract: Contract, settings: Settings) -> Releas
     if request.release is None or request.release == now.number:
         return now
     found = numbered_release(source, contract.id, request.release) if request.release < now.number else None
-    if found is None:
+    if found is None or found.number in rolled_back_numbers(source, contract.id):
         raise ConfigError(
             f"{contract.id}: there is no release {request.release} to read, people read release {now.number}; "
             f"see: commonweal releases {contract.id}"
@@ -203,11 +199,6 @@ def _details(request: Request, release: Release, purpose: Purpose, columns: list
         "format": request.format,
         "rows_at_most": request.limit,
     }
-
-
-def _record(settings: Settings, entry: evidence.Entry) -> None:
-    with database_errors(f"recording {entry.action} of {entry.dataset}"), engine(settings, PROGRAM).begin() as connection:
-        evidence.append(connection, entry, now=datetime.now(UTC))
 
 
 def _batches(dataset: str, reader: "pa.RecordBatchReader") -> "Iterator[pa.RecordBatch]":

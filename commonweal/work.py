@@ -2,8 +2,8 @@
 
 Work is open when landed < end, cleaned < landed, a candidate is not gated, a passed candidate not released, released inputs are
 not those of the last attempt, a declared period was closed, or contract, suite, code or pseudonym keys changed since. A refusal
-is final until data, contract, suite or code change; an attempt that ended in a no-retry error is not started again until what it
-saw, or a person, changes.
+is final until data, contract, suite or code change; so is a rollback: what people went back from is not released again as it was.
+An attempt that ended in a no-retry error is not started again until what it saw, or a person, changes.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from commonweal.contract.model import Contract
 from commonweal.database import database_errors
 from commonweal.evidence import digest
 from commonweal.lake.candidates import Candidate, read_candidate
-from commonweal.lake.releases import Release, current_release, hold_of
+from commonweal.lake.releases import Release, current_release, hold_of, is_rolled_back
 from commonweal.offsets import Offsets, count, from_json
 from commonweal.periods import last_event
 from commonweal.ports import code_version
@@ -52,6 +52,7 @@ class State:
         release: What people read, or None.
         inputs: By input dataset, the number of its current release, 0 when it has none.
         held: True when a person holds releases back.
+        rolled_back: True when the candidate is what a release was that a person went back from.
         dismissals: How many rejections people dismissed.
         losses: How many losses of Kafka people accepted.
         finished: How many attempts ended, whatever their outcome.
@@ -66,6 +67,7 @@ class State:
     release: Release | None
     inputs: dict[str, int]
     held: bool
+    rolled_back: bool
     dismissals: int
     losses: int
     finished: int
@@ -116,6 +118,7 @@ def read_state(engine: Engine, contract: Contract) -> State:
         release=current_release(engine, contract.id),
         inputs={dataset: made.number if made else 0 for dataset, made in current.items()},
         held=hold_of(engine, contract.id) is not None,
+        rolled_back=is_rolled_back(engine, contract.id),
         dismissals=row.dismissals,
         losses=row.losses,
         finished=row.finished,
@@ -152,7 +155,7 @@ def basis_of(contract: Contract, state: State, ends: Mapping[str, Offsets], code
         "gate": state.gate["id"] if state.gate else "",
         "release": state.release.number if state.release else 0,
         "inputs": state.inputs,
-        "held": state.held,
+        "held": [state.held, state.rolled_back],
         "people": [state.dismissals, state.losses],
         "key_epoch": state.key_epoch,
         "contract": contract.digest,
@@ -210,7 +213,7 @@ def _release_reasons(contract: Contract, state: State) -> list[str]:
         and state.release.snapshots == state.candidate.snapshots
         and state.release.offsets == state.candidate.offsets
     )
-    if state.gate and state.gate["passed"] and not released and not state.held:
+    if state.gate and state.gate["passed"] and not released and not state.held and not state.rolled_back:
         return ["candidate not released"]
     return []
 

@@ -28,12 +28,12 @@ def accept(
     """Show which offsets are lost, and, once you have confirmed, let landing go on behind them."""
     from commonweal import losses
     from commonweal.lake import lease as leases
-    from commonweal.people import may_decide, sign_in
+    from commonweal.people import decider
     from commonweal.ports import open_ports
 
     ports = open_ports(load_settings())
     contract = ports.contract(dataset)
-    person = may_decide(sign_in(ports.settings, role), contract)
+    person = decider(contract, ports, role, "accept_loss")
     found = losses.find_losses(contract, ports)
     if not found:
         print(f"{dataset}: nothing is lost that was not landed or accepted")

@@ -12,13 +12,15 @@ from commonweal.settings import load_settings
 if TYPE_CHECKING:
     from commonweal.contract.model import Contract
     from commonweal.identity import Place
-    from commonweal.people import Person
+    from commonweal.people import Decision, Person
     from commonweal.ports import Ports
+    from commonweal.repairs import Repair
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Dataset = Annotated[str, typer.Argument(help="Id of the dataset: department.name")]
 Places = Annotated[list[str], typer.Argument(help="Records as topic:partition:offset, as list shows them")]
 Reason = Annotated[str, typer.Option(prompt="Why?", help="Why; it goes into the evidence.")]
+SHAPE = 'each line is {"place": "topic:partition:offset", "document": {…}}, and "headers": {…} where the envelope was rejected'
 Role = Annotated[str, typer.Option("--as", help="The role that you sign in with: engineer, or dept_<department>.")]
 
 
@@ -34,7 +36,7 @@ def list_command(
     """List rejected records with their reasons; payloads stay sealed."""
     from commonweal.rejections import list_rejections
 
-    contract, ports, person = _opened(dataset, role)
+    contract, ports, person = _opened(dataset, role, "list")
     found = list_rejections(contract, ports, person, fate=fate, most=most)
     if json:
         for item in found:
@@ -61,7 +63,7 @@ def show(dataset: Dataset, records: Places, *, reason: Reason, role: Role = "eng
     """Show payloads; that you saw them is recorded first."""
     from commonweal import rejections
 
-    contract, ports, person = _opened(dataset, role)
+    contract, ports, person = _opened(dataset, role, "show")
     for place, record in rejections.show(contract, ports, person, map(_place, records), reason=reason).items():
         headers = {name: value.decode("utf-8", "replace") if value else None for name, value in record.headers}
         value = record.value.decode("utf-8", "replace") if record.value is not None else None
@@ -71,27 +73,31 @@ def show(dataset: Dataset, records: Places, *, reason: Reason, role: Role = "eng
 @app.command()
 def repair(
     dataset: Dataset,
-    file: Annotated[Path, typer.Argument(help='JSON Lines: {"place": "topic:partition:offset", "document": {…}}')],
+    file: Annotated[
+        Path, typer.Argument(help='JSON Lines: {"place": "topic:partition:offset", "document": {…}, "headers": {…}}')
+    ],
     *,
     reason: Reason,
     role: Role = "engineer",
 ) -> None:
-    """Send corrected documents in the place of rejected ones."""
+    """Send corrected records in the place of rejected ones; all are checked as landing will, and all are sent or none.
+
+    "headers" is for records whose envelope was rejected: the right value of a header that landing found fault with, as
+    {"ce_source": "/department/system"}, or null to leave it out. What was valid stays; see the reasons in: rejected list.
+    """
     from commonweal import rejections
 
-    contract, ports, person = _opened(dataset, role)
-    repairs = [rejections.Repair(_place(line["place"]), line["document"]) for line in _lines(file)]
-    print(
-        f"{dataset}: {rejections.repair(contract, ports, person, repairs, reason=reason):,} repaired; they land with the next run"
-    )
+    contract, ports, person = _opened(dataset, role, "repair")
+    count = rejections.repair(contract, ports, person, _repairs(file), reason=reason)
+    print(f"{dataset}: {count:,} repaired; they land with the next run")
 
 
 @app.command()
 def replay(dataset: Dataset, records: Places, *, reason: Reason, role: Role = "engineer") -> None:
-    """Send rejected records again as they were, after the contract was corrected."""
+    """Send rejected records again as they were, after the contract was corrected; all are sent, or none."""
     from commonweal import rejections
 
-    contract, ports, person = _opened(dataset, role)
+    contract, ports, person = _opened(dataset, role, "replay")
     print(f"{dataset}: {rejections.replay(contract, ports, person, map(_place, records), reason=reason):,} sent again")
 
 
@@ -101,18 +107,19 @@ def dismiss(dataset: Dataset, records: Places, *, reason: Reason, role: Role = "
     from commonweal import rejections
     from commonweal.lake import lease as leases
 
-    contract, ports, person = _opened(dataset, role)
+    contract, ports, person = _opened(dataset, role, "dismiss")
     with leases.held(ports.engine, dataset, f"{person.role}/dismiss", seconds=ports.settings.lease_seconds) as lease:
         count = rejections.dismiss(contract, ports, lease, person, map(_place, records), reason=reason)
     print(f"{dataset}: {count:,} dismissed; the gate judges anew with the next run")
 
 
-def _opened(dataset: str, role: str) -> "tuple[Contract, Ports, Person]":
-    from commonweal.people import sign_in
+def _opened(dataset: str, role: str, decision: "Decision") -> "tuple[Contract, Ports, Person]":
+    from commonweal.people import decider
     from commonweal.ports import open_ports
 
     ports = open_ports(load_settings())
-    return ports.contract(dataset), ports, sign_in(ports.settings, role)
+    contract = ports.contract(dataset)
+    return contract, ports, decider(contract, ports, role, decision)
 
 
 def _place(text: str) -> "Place":
@@ -129,11 +136,26 @@ def _text(place: "Place") -> str:
     return f"{place.topic}:{place.partition}:{place.offset}"
 
 
-def _lines(file: Path) -> list[dict[str, Any]]:
+def _repairs(file: Path) -> "list[Repair]":
+    """The file's repairs, read as landing reads a document: what two parsers could read differently is refused."""
+    from commonweal.decoding.document import parse
+
     try:
-        lines = [json_format.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        if all({"place", "document"} == set(line) for line in lines):
-            return lines
-    except (OSError, ValueError, TypeError):
-        pass
-    raise ConfigError(f'{file} can\'t be read as JSON Lines of {{"place": …, "document": …}}')
+        lines = [parse(line)[0] for line in file.read_bytes().splitlines() if line.strip()]
+    except OSError:
+        lines = []
+    repairs = [_repair(line) for line in lines if line is not None]
+    if not repairs or len(repairs) < len(lines):
+        raise ConfigError(f"{file} holds no JSON Lines, or {len(lines) - len(repairs)} lines that are no JSON object; {SHAPE}")
+    return repairs
+
+
+def _repair(line: "dict[str, Any]") -> "Repair":
+    from commonweal.repairs import Repair
+
+    match line:
+        case {"place": str(place), "document": dict(document), **more} if not set(more) - {"headers"}:
+            headers = more.get("headers", {})
+            if isinstance(headers, dict) and all(isinstance(value, str | None) for value in headers.values()):
+                return Repair(_place(place), document, headers)
+    raise ConfigError(f"a line of the repairs is not of this shape; {SHAPE}")

@@ -98,4 +98,6 @@ def _next(item: "DatasetStatus") -> str:
         return f"blocked: {item.work.blocked}"
     if item.work.reasons:
         return ", ".join(item.work.reasons)
+    if item.rolled_back:
+        return "rolled back; waits for a newer candidate"
     return "refused; commonweal report" if item.gate == "refused" else "up to date"

@@ -8,5 +8,6 @@ from commonweal.decoding.decoder import Decoder, Reading
 from commonweal.decoding.envelope import Envelope, Envelopes
 from commonweal.decoding.record import Record, pack, unpack
 from commonweal.decoding.rows import to_document
+from commonweal.decoding.whole import Judge, Judged
 
-__all__ = ["Decoder", "Envelope", "Envelopes", "Reading", "Record", "decode", "pack", "to_document", "unpack"]
+__all__ = ["Decoder", "Envelope", "Envelopes", "Judge", "Judged", "Reading", "Record", "decode", "pack", "to_document", "unpack"]

@@ -14,17 +14,17 @@ import orjson
 import pyarrow as pa
 
 from commonweal.contract.model import Contract
-from commonweal.decoding.decoder import Decoder, Reading
-from commonweal.decoding.document import Document, parse
-from commonweal.decoding.envelope import Envelope, Envelopes, Headers
+from commonweal.decoding.decoder import Reading
+from commonweal.decoding.document import Document
+from commonweal.decoding.envelope import Envelope, Headers
 from commonweal.decoding.headers import all_headers, split_headers
 from commonweal.decoding.record import Record, pack
+from commonweal.decoding.whole import Judge
 from commonweal.identity import Place, Pseudonymiser, Sealer
 from commonweal.render.lake_schema import landing_schema
 
 _PLACE = ("_kafka_topic", "_kafka_partition", "_kafka_offset")
 _ENVELOPE = ("_source", "_event_id", "_event_type", "_replaces", "_recorded_at", "_contract_version")
-_UNREAD = Reading({}, (), None, ())
 
 
 class Row(NamedTuple):
@@ -77,19 +77,15 @@ class _RowReader:
     def __init__(self, batch: pa.RecordBatch, contract: Contract, pseudonymiser: Pseudonymiser, sealer: Sealer) -> None:
         self.headers = split_headers(batch.column("headers"))
         self._batch = batch
-        self._decoder = Decoder(contract)
-        self._envelopes = Envelopes(contract)
+        self._judge = Judge(contract)
         self._pseudonymiser = pseudonymiser
         self._sealer = sealer
         self._sequence = contract.sequence or ""
         self._personal = tuple((f.name, f.column, f.identifier or "") for f in contract.fields if f.is_pseudonymised)
 
     def read(self, number: int, place: Place, seen_at: datetime, value: bytes | None, headers: Headers) -> tuple[Envelope, Row]:
-        document, unreadable = parse(value)
-        reading = _UNREAD if document is None else self._decoder.read(document, seen_at=seen_at)
-        envelope = self._envelopes.read(headers, topic=place.topic, seen_at=seen_at, own=reading.own)
-        reasons = self.headers.repeated.get(number, ()) + envelope.reasons + reading.reasons
-        reasons += (unreadable,) if unreadable else ()
+        repeated = self.headers.repeated.get(number, ())
+        envelope, reading, reasons = self._judge.read(headers, value, topic=place.topic, seen_at=seen_at, repeated=repeated)
         return envelope, self._rejected(number, place, reasons) if reasons else self._accepted(place, reading)
 
     def _rejected(self, number: int, place: Place, reasons: tuple[str, ...]) -> Row:

@@ -27,6 +27,16 @@ POINT = text("""
 insert into current_release (dataset, number) values (:dataset, :number)
 on conflict (dataset) do update set number = excluded.number
 """)
+ROLLED_BACK = text("select number from rolled_back where dataset = :dataset")
+RETURNED = text("""
+select exists (
+    select 1 from candidate c
+    join rolled_back b on b.dataset = c.dataset
+    join release r on r.dataset = b.dataset and r.number = b.number
+    where c.dataset = :dataset
+      -- its very snapshots, or its rows in other files: compaction recomputes no key
+      and (c.snapshots = r.snapshots or (c.counts = '{"keys": 0}' and c.offsets = r.offsets and c.inputs = r.inputs)))
+""")
 HELD = text("select person, reason, made_at from hold where dataset = :dataset")
 DOCUMENTS = ("snapshots", "rows", "counts", "offsets", "inputs")
 
@@ -94,6 +104,18 @@ def hold_of(engine: Engine, dataset: str) -> tuple[str, str] | None:
     with database_errors(f"reading the hold of {dataset}"), engine.begin() as connection:
         row = connection.execute(HELD, {"dataset": dataset}).first()
     return (row.person, row.reason) if row else None
+
+
+def rolled_back_numbers(engine: Engine, dataset: str) -> frozenset[int]:
+    """Numbers of the dataset's releases that a person went back from."""
+    with database_errors(f"reading what was rolled back of {dataset}"), engine.begin() as connection:
+        return frozenset(connection.execute(ROLLED_BACK, {"dataset": dataset}).scalars())
+
+
+def is_rolled_back(engine: Engine, dataset: str) -> bool:
+    """Whether the newest candidate is what a person went back from: nothing was mended since, so it isn't released again."""
+    with database_errors(f"reading what was rolled back of {dataset}"), engine.begin() as connection:
+        return bool(connection.execute(RETURNED, {"dataset": dataset}).scalar_one())
 
 
 def next_number(connection: Connection, dataset: str) -> int:

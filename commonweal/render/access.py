@@ -155,8 +155,9 @@ _WORK = {
     "pseudonym_epoch": "s",
     "key_epoch": "s",
     "expiry": "s",
+    "rolled_back": "s",
 }
-_AUDITED = ("gate_result", "accepted_loss", "dismissal", "hold", "pseudonym_epoch", "key_epoch", "expiry", "evidence")
+_AUDITED = ("gate_result", "accepted_loss", "dismissal", "hold", "rolled_back", "pseudonym_epoch", "key_epoch", "expiry", "evidence")
 _RELEASED = {"release": "s", "current_release": "s"}
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
@@ -179,12 +180,14 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "pseudonym_epoch": "si",
         "key_epoch": "siu",
         "expiry": "si",
+        "rolled_back": "sid",
+        "answer": "si",
         "outbox": "si",
         "evidence": "si",
     },
     "watch": _WORK,
     "announce": {"outbox": "s", "outbox.sent_at": "u"},
-    "query": {**_RELEASED, "iceberg_tables": "s", "iceberg_namespace_properties": "s", "evidence": "si"},
+    "query": {**_RELEASED, "rolled_back": "s", "iceberg_tables": "s", "iceberg_namespace_properties": "s", "evidence": "si"},
     "engineer": {**_WORK, "commit_record": "s", "outbox": "s", "iceberg_tables": "s", "iceberg_namespace_properties": "s"},
     "auditor": {**_RELEASED, **dict.fromkeys(_AUDITED, "s")},
 }

@@ -21,7 +21,7 @@ from commonweal.lake.catalog import create_branch, drop_branch, head, load
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, attempt_branch, release_tag, released_table, released_tables
-from commonweal.lake.releases import Release, list_releases
+from commonweal.lake.releases import Release, list_releases, rolled_back_numbers
 from commonweal.lake.spark import at
 from commonweal.lineage import agreeing, transitive
 from commonweal.ports import Ports, this_day
@@ -118,7 +118,8 @@ def _not_newer_than_current(ports: Ports, dataset: str) -> list[tuple[Release, b
     if not listed[newest:]:
         return []
     tags = load(ports.lake, released_table(ports.contract(dataset), "current")).metadata.refs
-    return [(made, is_current) for made, is_current in listed[newest:] if release_tag(made.number) in tags]
+    gone = rolled_back_numbers(ports.engine, dataset)
+    return [item for item in listed[newest:] if release_tag(item[0].number) in tags and item[0].number not in gone]
 
 
 def _counts(contract: Contract, today: date) -> dict[str, int]:

@@ -1,6 +1,8 @@
 """Release: what passed the gate becomes what people read, in one commit over all tables of the dataset."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, TextClause, text
@@ -10,7 +12,7 @@ from commonweal.contract.model import Contract
 from commonweal.database import database_errors
 from commonweal.errors import ConfigError, ConflictError
 from commonweal.lake.candidates import Candidate, read_candidate
-from commonweal.lake.catalog import head
+from commonweal.lake.catalog import head, load
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, MAIN, attempt_branch, release_tag, released_tables
@@ -18,12 +20,14 @@ from commonweal.lake.releases import (
     Release,
     current_release,
     hold_of,
+    is_rolled_back,
     next_number,
     numbered_release,
     point_to,
     write_release,
 )
 from commonweal.outbox import Announcement
+from commonweal.people import Person, may_decide
 from commonweal.ports import Ports
 from commonweal.steps.join import made_by
 from commonweal.work import is_gated, read_state
@@ -39,10 +43,16 @@ insert into hold (dataset, person, reason) values (:dataset, :person, :reason)
 on conflict (dataset) do update set person = excluded.person, reason = excluded.reason, made_at = clock_timestamp()
 """)
 LIFT_HOLD = text("delete from hold where dataset = :dataset")
+WENT_BACK = text("""
+insert into rolled_back (dataset, number, person, reason)
+select dataset, number, :person, :reason from release where dataset = :dataset and number > :to and number <= :from
+on conflict (dataset, number) do nothing
+""")
+RETURNED = text("delete from rolled_back where dataset = :dataset and number = :to")
 
 
 def release(contract: Contract, ports: Ports, lease: Lease) -> dict[str, int]:
-    """Release the candidate if it passed the gate, is not released yet, and nobody holds it back.
+    """Release the candidate if it passed the gate, is not released yet, was not rolled back, and nobody holds it back.
 
     Returns:
         ``release``: the number of the release, 0 when there was nothing to release; ``held`` 1 when a person holds it back.
@@ -56,6 +66,9 @@ def release(contract: Contract, ports: Ports, lease: Lease) -> dict[str, int]:
         return {"release": 0, "held": 0}
     if hold_of(ports.engine, contract.id):
         return {"release": 0, "held": 1}
+    if is_rolled_back(ports.engine, contract.id):
+        log.info("not_released", dataset=contract.id, why="rolled back, and nothing newer has passed the gate")
+        return {"release": 0, "held": 0}
     made = _release(contract, ports, lease, candidate)
     if made is None:
         return {"release": 0, "held": 0}
@@ -64,29 +77,31 @@ def release(contract: Contract, ports: Ports, lease: Lease) -> dict[str, int]:
     return {"release": made.number, "held": 0}
 
 
-def roll_back(contract: Contract, ports: Ports, lease: Lease, *, number: int, person: str, reason: str) -> None:
-    """Make an older release what people read, and hold further releases until a person lifts the hold.
+def roll_back(contract: Contract, ports: Ports, lease: Lease, *, number: int, person: Person, reason: str) -> None:
+    """Make another release what people read, and hold further releases until a person lifts the hold.
+
+    All newer releases, up to the current one, are rolled back: never released again as they were, never an input.
+    A newer one may be named too: that is the return to a release that was rolled back.
 
     Raises:
-        ConfigError: There is no such release, or it is the current one.
+        AccessDeniedError: The person may not decide about the dataset; that is in the evidence.
+        ConfigError: There is no such release, it is no longer kept, or it is the current one.
         ConflictError, FencedError, TransientError: As the commit function.
     """
-    target, now = numbered_release(ports.engine, contract.id, number), current_release(ports.engine, contract.id)
-    if target is None or now is None or target.number == now.number:
-        known = "it is the current one" if now and now.number == number else "there is no such release"
-        raise ConfigError(f"{contract.id}: can't roll back to release {number}: {known}; see: commonweal releases {contract.id}")
+    may_decide(contract, ports, person, "rollback")
+    target, now = _target(contract, ports, number)
     attempt = attempt_branch(lease.epoch)
     moves = tuple(
         RefMove(table, MAIN, now.snapshots[name], target.snapshots[name]) for name, table in released_tables(contract).items()
     )
-    details = {"attempt": attempt, "from": now.number, "to": number, "person": person, "reason": reason}
+    details = {"attempt": attempt, "from": now.number, "to": number, "person": person.role, "reason": reason}
     change = Change(
         attempt,
         "rollback",
         lease,
         moves,
-        partial(_point_and_hold, contract.id, number, person, reason),
-        evidence.Entry(person, "rolled_back", contract.id, details),
+        partial(_point_and_hold, contract.id, details),
+        evidence.Entry(person.role, "rolled_back", contract.id, details),
         Announcement(
             "rolled_back",
             {"dataset": contract.id, "from": now.number, "release": number, "snapshots": _as_text(target.snapshots)},
@@ -95,22 +110,51 @@ def roll_back(contract: Contract, ports: Ports, lease: Lease, *, number: int, pe
     commit(ports.engine, ports.lake, change)
 
 
-def hold(contract: Contract, ports: Ports, lease: Lease, *, person: str, reason: str) -> None:
-    """Hold the dataset's releases back until the hold is lifted."""
-    values = {"dataset": contract.id, "person": person, "reason": reason}
+def hold(contract: Contract, ports: Ports, lease: Lease, *, person: Person, reason: str) -> None:
+    """Hold the dataset's releases back until the hold is lifted.
+
+    Raises:
+        AccessDeniedError: The person may not decide about the dataset; that is in the evidence.
+    """
+    may_decide(contract, ports, person, "hold")
+    values = {"dataset": contract.id, "person": person.role, "reason": reason}
     commit(ports.engine, ports.lake, _decision(lease, "held", values, SET_HOLD))
 
 
-def lift(contract: Contract, ports: Ports, lease: Lease, *, person: str, reason: str) -> None:
+def lift(contract: Contract, ports: Ports, lease: Lease, *, person: Person, reason: str) -> bool:
     """Lift the hold.
 
+    Returns:
+        Whether releases wait for a newer candidate, since this one is what was rolled back.
+
     Raises:
+        AccessDeniedError: The person may not decide about the dataset; that is in the evidence.
         ConfigError: Nobody holds the dataset.
     """
+    may_decide(contract, ports, person, "lift")
     if hold_of(ports.engine, contract.id) is None:
         raise ConfigError(f"{contract.id}: nobody holds its releases back")
-    values = {"dataset": contract.id, "person": person, "reason": reason}
+    values = {"dataset": contract.id, "person": person.role, "reason": reason}
     commit(ports.engine, ports.lake, _decision(lease, "hold_lifted", values, LIFT_HOLD))
+    return is_rolled_back(ports.engine, contract.id)
+
+
+def _target(contract: Contract, ports: Ports, number: int) -> tuple[Release, Release]:
+    """The release to read from now on, and the current one."""
+    target, now = numbered_release(ports.engine, contract.id, number), current_release(ports.engine, contract.id)
+    if target is None or now is None:
+        why = "there is no such release"
+    elif target.number == now.number:
+        why = "it is the current one"
+    elif not _is_kept(contract, ports, target):
+        why = "it is no longer kept"
+    else:
+        return target, now
+    raise ConfigError(f"{contract.id}: can't roll back to release {number}: {why}; see: commonweal releases {contract.id}")
+
+
+def _is_kept(contract: Contract, ports: Ports, made: Release) -> bool:
+    return all(release_tag(made.number) in load(ports.lake, table).metadata.refs for table in released_tables(contract).values())
 
 
 def _release(contract: Contract, ports: Ports, lease: Lease, candidate: Candidate) -> Release | None:
@@ -177,9 +221,12 @@ def _write(made: Release, connection: Connection) -> None:
     write_release(connection, made)
 
 
-def _point_and_hold(dataset: str, number: int, person: str, reason: str, connection: Connection) -> None:
-    point_to(connection, dataset, number)
-    connection.execute(SET_HOLD, {"dataset": dataset, "person": person, "reason": reason})
+def _point_and_hold(dataset: str, details: Mapping[str, Any], connection: Connection) -> None:
+    values = {"dataset": dataset, **details}
+    point_to(connection, dataset, details["to"])
+    connection.execute(WENT_BACK, values)
+    connection.execute(RETURNED, values)
+    connection.execute(SET_HOLD, values)
 
 
 def _decision(lease: Lease, action: str, values: dict[str, str], statement: TextClause) -> Change:

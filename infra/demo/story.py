@@ -127,7 +127,8 @@ def all_released(found: list[DatasetStatus]) -> bool:
 
 def repair_cases(ports: Ports, town: Ledger, console: Console) -> None:
     """What the department's people do: look at the rejected events, correct each, send them again."""
-    from commonweal.rejections import Repair, list_rejections, repair
+    from commonweal.rejections import list_rejections, repair
+    from commonweal.repairs import Repair
 
     contract, person = ports.contract(CASES), sign_in(ports.settings, f"dept_{CASES.split('.')[0]}")
     right = {event.event_id: event.right for event in town.wrong}

@@ -15,6 +15,7 @@ from commonweal.apply import apply
 from commonweal.cli import main
 from commonweal.database import engine
 from commonweal.lake import lease as leases
+from commonweal.people import Person
 from commonweal.ports import open_ports
 from commonweal.steps.release import roll_back
 from commonweal.steps.run import run_with, steps_of
@@ -163,6 +164,6 @@ def test_release_that_never_was(ask):
 
 def test_rolled_back_dataset_reads_the_older_release(ask, ports):
     with leases.held(ports.engine, DATASET, "test", seconds=60) as lease:
-        roll_back(ports.contract(DATASET), ports, lease, number=1, person="engineer", reason="a test")
+        roll_back(ports.contract(DATASET), ports, lease, number=1, person=Person("engineer", None), reason="a test")
     assert len(ask("--format", "csv")[1].decode("utf-8-sig").splitlines()) == 31
     assert ask("--release", "2")[0] == 10

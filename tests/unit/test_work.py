@@ -51,7 +51,8 @@ def settled(contract, ends):
         "dismissals": 0,
         "code_version": "v1",
     }
-    return State(ends, candidate, gate, release, {}, held=False, dismissals=0, losses=0, finished=4, last=None, code_version="v1")
+    people = {"held": False, "rolled_back": False, "dismissals": 0, "losses": 0}
+    return State(ends, candidate, gate, release, {}, **people, finished=4, last=None, code_version="v1")
 
 
 def reasons(contract, state, ends) -> tuple[str, ...]:
@@ -78,6 +79,16 @@ def test_each_step_that_lags_is_work(contract, settled, ends):
     assert reasons(contract, replace(settled, candidate=newer), ends) == ("candidate not gated",)
     assert reasons(contract, replace(settled, release=None), ends) == ("candidate not released",)
     assert reasons(contract, replace(settled, release=None, held=True), ends) == ()
+
+
+def test_what_was_rolled_back_is_no_work_until_something_newer_passes(contract, settled, ends):
+    older = replace(settled.release, number=1, snapshots={"current": 8, "history": 9})
+    lifted = replace(settled, release=older, rolled_back=True)
+    assert reasons(contract, lifted, ends) == ()
+    assert reasons(contract, replace(lifted, rolled_back=False), ends) == ("candidate not released",)
+    grown = ends | {contract.topic: {0: 11, 1: 4}}
+    assert reasons(contract, lifted, grown) == ("landed < end",)
+    assert basis_of(contract, lifted, ends, CODE) != basis_of(contract, replace(lifted, rolled_back=False), ends, CODE)
 
 
 def test_another_contract_or_code_is_work(contract, settled, ends):

@@ -159,9 +159,9 @@ def test_leases_can_be_locked_but_not_deleted():
     assert lockers == {"pipeline"}
 
 
-def test_only_holds_can_be_deleted_and_nothing_truncated():
+def test_only_what_people_take_back_can_be_deleted_and_nothing_truncated():
     deleted = {grant.name for grant in postgres_grants(DEPARTMENTS) if grant.privilege == "DELETE"}
-    assert deleted == {"hold"}
+    assert deleted == {"hold", "rolled_back"}
     assert {grant.privilege for grant in postgres_grants(DEPARTMENTS)} == {"SELECT", "INSERT", "UPDATE", "DELETE"}
 
 
