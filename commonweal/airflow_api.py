@@ -118,7 +118,7 @@ class Airflow:
         try:
             return self._http.request(method, path, headers=headers, params=params, json=json)
         except httpx.HTTPError as error:
-            raise TransientError(f"Airflow did not answer ({type(error).__name__}); it is asked again") from None
+            raise TransientError(f"Airflow did not answer ({type(error).__name__}); see: commonweal stack status") from None
 
     def _body(self, answer: httpx.Response, what: str) -> dict[str, Any]:
         """The answer's JSON, or the error that its status stands for; Airflow's text is never repeated."""
@@ -129,7 +129,7 @@ class Airflow:
         if status in DENIED:
             raise AccessDeniedError(f"{what}: Airflow denies account {self.account}; give it the role that may start runs")
         if status == httpx.codes.NOT_FOUND:
-            raise TransientError(f"{what}: Airflow does not know it yet; it is asked again when the DAG file has been read")
+            raise TransientError(f"{what}: Airflow does not know it yet; it does when it has read the DAG file")
         if status >= 500 or status == httpx.codes.TOO_MANY_REQUESTS:
-            raise TransientError(f"{what}: Airflow answered {status}; it is asked again")
+            raise TransientError(f"{what}: Airflow answered {status}; see: commonweal stack status")
         raise ConfigError(f"{what}: Airflow answered {status}; look at the DAG's import errors in its page")

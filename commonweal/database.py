@@ -57,5 +57,5 @@ def translated(error: DBAPIError, what: str) -> ConfigError | AccessDeniedError 
     if state == "42501":
         return AccessDeniedError(f"{what}: the database role lacks a right; run: commonweal apply")
     if isinstance(error, OperationalError) or error.connection_invalidated:
-        return TransientError(f"{what}: PostgreSQL is unreachable or ended the connection; it is tried again")
+        return TransientError(f"{what}: PostgreSQL is unreachable or ended the connection; see: commonweal stack status")
     return ConfigError(f"{what}: PostgreSQL refused the statement (SQLSTATE {state}); run: commonweal apply")

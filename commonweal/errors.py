@@ -1,6 +1,7 @@
 """Every error of the platform, sorted by what the caller does next, each with its own exit code.
 
-A message names the dataset, the field, the rule and the count, says what to do next, and never carries a value of a row.
+A message names the dataset, the field, the rule and the count, says what to do next, and never carries a value of a row. Whether
+it is tried again is said by who knows: Airflow of its tasks, a program of its looks, the command line that it isn't.
 """
 
 from typing import ClassVar

@@ -121,7 +121,9 @@ def store_errors(what: str) -> Iterator[None]:
     except S3Error as error:
         raise _translated(error, what) from None
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise TransientError(f"{what}: the object store is unreachable ({type(error).__name__}); it is tried again") from None
+        raise TransientError(
+            f"{what}: the object store is unreachable ({type(error).__name__}); see: commonweal stack status"
+        ) from None
 
 
 def _translated(error: S3Error, what: str) -> CommonwealError:
@@ -136,4 +138,4 @@ def _translated(error: S3Error, what: str) -> CommonwealError:
         return ConfigError(f"{what}: the object store has none such ({code}); run: commonweal apply")
     if error.response.status < 500:
         return ConfigError(f"{what}: the object store refused the request ({code}); see its log")
-    return TransientError(f"{what}: the object store failed ({code}); it is tried again")
+    return TransientError(f"{what}: the object store failed ({code}); see: commonweal stack status")

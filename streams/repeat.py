@@ -50,8 +50,9 @@ def repeat(opened: Callable[[], AbstractContextManager[Look]], *, seconds: float
                     stop.wait(seconds)
         except CommonwealError as error:
             failures += 1
-            log.warning("look_failed", error=type(error).__name__, message=str(error), failures=failures)
-            stop.wait(wait_seconds(failures, seconds))
+            again = wait_seconds(failures, seconds)
+            log.warning("look_failed", error=type(error).__name__, message=str(error), failures=failures, again_in_seconds=again)
+            stop.wait(again)
 
 
 def stop_at_signal() -> threading.Event:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,8 @@ def stack() -> Iterator[RunningStack]:
         if not given:
             reset(run_dir)
             shutil.rmtree(run_dir, ignore_errors=True)
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("kafka-io-")]
+    assert left == [], "a test left its Kafka client open: it would try on, and log it, after the run"
 
 
 def _end_orphans() -> None:

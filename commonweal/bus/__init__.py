@@ -196,7 +196,7 @@ def translated(error: kafka_errors.KafkaError, principal: str) -> CommonwealErro
     if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
         return ConfigError(f"Kafka has no such topic or partition (principal {principal}); run: commonweal apply")
     if getattr(error, "retriable", False) or isinstance(error, kafka_errors.KafkaConnectionError):
-        return TransientError(f"Kafka did not answer principal {principal} in time: {name}; try again")
+        return TransientError(f"Kafka did not answer principal {principal} in time: {name}; see: commonweal stack status")
     return ConfigError(f"Kafka refused a request of principal {principal}: {name}; see the broker's log")
 
 

@@ -65,7 +65,9 @@ def authenticate(channel: ssl.SSLSocket, options: dict[str, Any]) -> bool:
         if answer.error_code == _SASL_FAILED:
             return False
         if answer.error_code != _NO_ERROR:
-            raise TransientError(f"Kafka did not finish the login of principal {principal} (code {answer.error_code}); try again")
+            raise TransientError(
+                f"Kafka did not finish the login of {principal} (code {answer.error_code}); see: commonweal stack status"
+            )
         mechanism.receive(answer.auth_bytes)
     return True
 

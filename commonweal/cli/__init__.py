@@ -69,4 +69,6 @@ def _run(name: str, arguments: Sequence[str]) -> None:
         app(args=list(arguments), prog_name=f"commonweal {name}")
     except CommonwealError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        if error.retryable:
+            print("A command is not tried again by itself: run it again when the cause is gone.", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

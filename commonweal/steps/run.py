@@ -105,7 +105,9 @@ def _translated(error: Exception, what: str) -> CommonwealError:
     if isinstance(error, DBAPIError):
         return translated(error, what)
     if isinstance(error, OSError):
-        return TransientError(f"{what}: the object store or the network failed ({type(error).__name__}); it is tried again")
+        return TransientError(
+            f"{what}: the object store or the network failed ({type(error).__name__}); see: commonweal stack status"
+        )
     return TransientError(f"{what}: ended with {type(error).__name__}, which is a fault of the platform; tell its engineers")
 
 

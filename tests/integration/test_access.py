@@ -200,7 +200,8 @@ def test_nobody_gets_a_transactional_id(settings):
         with pytest.raises(TransactionalIdAuthorizationFailedError):
             producer.init_transactions()
     finally:
-        producer.close(0)
+        bus.abandon(producer)
+        producer.close()
 
 
 def test_a_wrong_password_says_so(settings, tmp_path):

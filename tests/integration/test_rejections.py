@@ -1,4 +1,4 @@
-"""Rejected events answered by people: evidence before a payload, whole records checked before any is sent, and every answer known."""
+"""Rejected events answered by people: evidence before a payload, a whole check before a record, every answer known."""
 
 import json
 import secrets

@@ -3,19 +3,27 @@
 import http.client
 import json
 import os
+import socket
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
 import pytest
+from rich.console import Console
 
+from commonweal import bus
 from infra.stack import bring_up, processes, status, supervision
+from infra.stack.board import Board
 from infra.stack.layout import Layout
 from infra.stack.ports import kept_ports
 from infra.stack.services import registry
 
+API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
+"""A request that Kafka answers anybody, without TLS: length, key, version, correlation id, no client id."""
+TLS_ALERT = b"\x15"
 DERIVED = ("secrets", "private", "tls/kafka.pem", "keys")
 
 
@@ -96,17 +104,18 @@ def test_postgres_wants_a_password(layout: Layout) -> None:
             psycopg.connect(**address, password=password, passfile=os.devnull)
 
 
-def test_kafka_wants_a_password_over_tls(stack: Any, values: dict[str, str]) -> None:
-    from kafka import KafkaConsumer
-    from kafka.errors import KafkaError
-
-    address = {"bootstrap_servers": stack.settings.kafka_bootstrap, "bootstrap_timeout_ms": 3000}
-    login = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512", "ssl_cafile": str(stack.settings.kafka_ca)}
-    right = {"sasl_plain_username": "admin", "sasl_plain_password": values["kafka-admin"]}
-    KafkaConsumer(**address, **login, **right).close()
-    for wrong in (login | right | {"sasl_plain_password": "wrong"}, {"security_protocol": "PLAINTEXT"}):
-        with pytest.raises(KafkaError):
-            KafkaConsumer(**address, **wrong)
+def test_kafka_wants_a_password_over_tls(stack: Any, layout: Layout, tmp_path: Path) -> None:
+    assert bus.accepts_password(stack.settings, "admin")
+    (tmp_path / "kafka-admin").touch(mode=0o600)
+    (tmp_path / "kafka-admin").write_text("wrong")
+    assert not bus.accepts_password(stack.settings.model_copy(update={"secrets_dir": tmp_path}), "admin")
+    with socket.create_connection(("127.0.0.1", layout.ports["kafka"]), timeout=10) as plain:
+        plain.sendall(API_VERSIONS)
+        try:
+            answer = plain.recv(1)
+        except ConnectionResetError:
+            answer = b""
+    assert answer in (b"", TLS_ALERT)
 
 
 def test_spark_wants_its_token(stack: Any) -> None:
@@ -143,6 +152,26 @@ def test_airflow_lets_each_account_do_its_own(layout: Layout, values: dict[str, 
 def test_airflow_lets_nobody_in_without_an_account(layout: Layout) -> None:
     assert _ask(layout, "GET", "/api/v2/dags")[0] == 401
     assert _ask(layout, "POST", "/auth/token", body={"username": "engineer", "password": "wrong"})[0] == 401
+
+
+def test_a_changed_password_file_is_the_password_after_the_next_start(stack: Any, layout: Layout) -> None:
+    path = layout.secrets / "airflow-auditor"
+    old, new = path.read_text().strip(), uuid.uuid4().hex
+    before = {row.service: row.pid for row in status.rows(stack.run_dir)}
+    path.write_text(new)
+    try:
+        bring_up.bring_up(stack.run_dir, {}, Board(Console(stderr=True)))
+        assert [_signs_in(layout, "auditor", word) for word in (old, new)] == [401, 201]
+        assert _signs_in(layout, "engineer", layout.secret("airflow-engineer")) == 201
+        assert {row.service: row.pid for row in status.rows(stack.run_dir)} == before
+    finally:
+        path.write_text(old)
+        bring_up.bring_up(stack.run_dir, {}, Board(Console(stderr=True)))
+    assert [_signs_in(layout, "auditor", word) for word in (old, new)] == [201, 401]
+
+
+def _signs_in(layout: Layout, account: str, password: str) -> int:
+    return _ask(layout, "POST", "/auth/token", body={"username": account, "password": password})[0]
 
 
 def _ask(layout: Layout, method: str, path: str, *, token: str = "", body: dict[str, Any] | None = None) -> tuple[int, bytes]:

@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from io import BytesIO
 from typing import Any
 
@@ -38,7 +39,8 @@ def mark(layout: Layout) -> Iterator[str]:
         connection.execute("DROP TABLE stack_kept")
     _store(layout).remove_object(bucket_name=BUCKET, object_name="kept")
     _store(layout).remove_bucket(bucket_name=BUCKET)
-    _broker_admin(layout).delete_topics([TOPIC])
+    with closing(_broker_admin(layout)) as admin:
+        admin.delete_topics([TOPIC])
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -87,10 +89,10 @@ def _write(layout: Layout, word: str) -> None:
     _store(layout).put_object(bucket_name=BUCKET, object_name="kept", data=BytesIO(word.encode()), length=len(word))
     from kafka import KafkaProducer
 
-    _broker_admin(layout).create_topics({TOPIC: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
-    producer = KafkaProducer(**_login(layout))
-    producer.send(TOPIC, word.encode()).get(30)
-    producer.close()
+    with closing(_broker_admin(layout)) as admin:
+        admin.create_topics({TOPIC: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+    with closing(KafkaProducer(**_login(layout))) as producer:
+        producer.send(TOPIC, word.encode()).get(30)
 
 
 def _read(layout: Layout) -> dict[str, str]:

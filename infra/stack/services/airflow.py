@@ -1,9 +1,12 @@
 """Airflow: API server, scheduler and DAG processor, with FAB's accounts, on its own database."""
 
+import hashlib
+import hmac
 import http.client
 import importlib.metadata
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from infra.stack.program import Launch
 
 AUTH_MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 SET_UP = Path("data/airflow/set-up")
+ACCOUNTS = {"engineer": "Admin", "auditor": "Viewer", "watch": "Starter"}
+"""By account its role in Airflow; its password is the secret ``airflow-<account>``."""
 
 
 def launch_airflow_setup(layout: Layout) -> Launch:
@@ -76,15 +81,27 @@ def home(layout: Layout) -> Path:
 
 
 def is_set_up(layout: Layout) -> bool:
-    """Whether database and accounts were made for the installed version."""
+    """Whether database and accounts were made for the installed version and today's passwords."""
     mark = layout.run_dir / SET_UP
-    return mark.is_file() and mark.read_text() == importlib.metadata.version("apache-airflow")
+    return mark.is_file() and hmac.compare_digest(mark.read_text(), _mark(layout.secret))
 
 
-def mark_set_up(run_dir: Path) -> None:
-    """Remember that database and accounts are made."""
+def mark_set_up(run_dir: Path, secret: Callable[[str], str]) -> None:
+    """Remember for which version and passwords database and accounts are made.
+
+    Args:
+        run_dir: The stack's folder.
+        secret: Gives a secret by its name.
+    """
     (run_dir / SET_UP).parent.mkdir(parents=True, exist_ok=True)
-    (run_dir / SET_UP).write_text(importlib.metadata.version("apache-airflow"))
+    (run_dir / SET_UP).write_text(_mark(secret))
+
+
+def _mark(secret: Callable[[str], str]) -> str:
+    """The version, and an HMAC of the passwords: it tells that one was changed, and nothing of what it is."""
+    passwords = "\n".join(secret(f"airflow-{account}") for account in ACCOUNTS)
+    version = importlib.metadata.version("apache-airflow")
+    return f"{version} {hmac.new(secret('airflow-jwt').encode(), passwords.encode(), hashlib.sha256).hexdigest()}"
 
 
 def health(layout: Layout) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from commonweal.errors import ConfigError
+from commonweal.errors import CommonwealError, ConfigError
+from commonweal.settings import load_settings
 from infra.install import broker_jars, java
 from infra.stack.layout import Layout
 from infra.stack.program import Launch
@@ -94,25 +95,13 @@ def jaas_section(section: str, principal: str, secret: str) -> str:
 
 def is_ready(layout: Layout) -> bool:
     """Whether the broker answers a call of the authenticated administrator."""
-    from kafka.admin import KafkaAdminClient
-    from kafka.errors import KafkaError
+    from commonweal import bus
 
     try:
-        client = KafkaAdminClient(
-            bootstrap_servers=layout.addresses()["COMMONWEAL_KAFKA_BOOTSTRAP"],
-            security_protocol="SASL_SSL",
-            sasl_mechanism="SCRAM-SHA-512",
-            sasl_plain_username="admin",
-            sasl_plain_password=layout.secret("kafka-admin"),
-            ssl_cafile=str(layout.tls / "ca.pem"),
-            bootstrap_timeout_ms=3000,
-            request_timeout_ms=5000,
-        )
-        try:
+        # Signs in before it makes a client: one that never came up can't be closed, and tries on for as long as we live.
+        with bus.admin(load_settings(layout.run_dir), "admin") as client:
             return bool(client.describe_cluster()["brokers"])
-        finally:
-            client.close()
-    except (KafkaError, OSError):
+    except CommonwealError:
         return False
 
 

@@ -15,7 +15,7 @@ from infra.stack import bring_up, ports, supervision
 from infra.stack.certificates import ensure_certificates
 from infra.stack.layout import Layout
 from infra.stack.secret_files import create_once, ensure_secrets, secret_names
-from infra.stack.services import spark
+from infra.stack.services import airflow, spark
 
 NOW = datetime.datetime.now(datetime.UTC)
 PORTS = {name: 20000 + number for number, name in enumerate(ports.NAMES)}
@@ -84,6 +84,20 @@ def test_the_keys_of_pseudonyms_and_of_sealing_are_there_before_anything_lands(t
     layout = bring_up.prepare(tmp_path / "run", {})
     assert load_pseudonymiser(layout.run_dir / "keys").epoch == 1
     assert load_private_key(layout.run_dir / "keys").public_key() == load_public_key(layout.run_dir / "keys")
+
+
+def test_airflow_is_set_up_anew_when_a_password_changed_and_the_mark_tells_none(tmp_path: Path) -> None:
+    layout = bring_up.prepare(tmp_path / "run", {})
+    assert not airflow.is_set_up(layout)
+    airflow.mark_set_up(layout.run_dir, layout.secret)
+    assert airflow.is_set_up(layout)
+    mark = (layout.run_dir / airflow.SET_UP).read_text()
+    assert not [path for path in layout.secrets.iterdir() if path.read_text() in mark]
+    for account in airflow.ACCOUNTS:
+        (layout.secrets / f"airflow-{account}").write_text("another")
+        assert not airflow.is_set_up(layout), account
+        airflow.mark_set_up(layout.run_dir, layout.secret)
+        assert airflow.is_set_up(layout), account
 
 
 def test_no_configuration_holds_a_secret(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_a_program_stays_and_says_what_is_away(program, run_dir):
     assert [line["event"] for line in lines] == [f"{program}_started", "look_failed", "look_failed"]
     assert [(line["error"], line["failures"]) for line in lines[1:]] == [(error, 1), (error, 2)]
     assert message in lines[1]["message"]
+    assert lines[2]["again_in_seconds"] > lines[1]["again_in_seconds"] > 0
     assert SECRET not in json.dumps(lines) + rest
     assert time.monotonic() - begin < GRACE_SECONDS + 5
     assert process.returncode == 0
