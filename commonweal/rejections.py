@@ -79,8 +79,9 @@ def with_fates(rejected: "DataFrame", accepted: "DataFrame", spark: "SparkSessio
         places = [tuple(row) for row in connection.execute(DISMISSED, {"dataset": dataset})]
         sent = [tuple(row) for row in connection.execute(ANSWERS, {"dataset": dataset})]
     decided = spark.createDataFrame([(*place, True) for place in places], f"{PLACED}, _dismissed boolean")
-    resent = spark.createDataFrame(sent, f"{PLACED}, _source string, _event_id string").join(answers, ["_source", "_event_id"])
-    resent = resent.groupBy(*PLACE).agg(F.max("_answered_at").alias("_resent_at"))
+    named = F.broadcast(spark.createDataFrame(sent, f"{PLACED}, _source string, _event_id string"))
+    resent = accepted.select("_source", "_event_id", "_appended_at").join(named, ["_source", "_event_id"])
+    resent = resent.groupBy(*PLACE).agg(F.max("_appended_at").alias("_resent_at"))
     judged = rejected.join(answers, ["_source", "_event_id"], "left").join(F.broadcast(resent), list(PLACE), "left")
     judged = judged.join(F.broadcast(decided), list(PLACE), "left")
     is_answered = F.greatest("_answered_at", "_resent_at") > F.col("_appended_at")
