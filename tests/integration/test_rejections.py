@@ -28,7 +28,7 @@ DATASET = f"hotline.{NAME}"
 OWN = Person("dept_hotline", "hotline")
 ENTRIES = text("select actor, action, body from evidence where dataset = :dataset order by seq")
 FAULTS = {
-    "codes:office_code": {},
+    "required:office_code": {},
     "department:ce_source": {"ce_source": "/justice/cases"},
     "required:ce_id": {"ce_id": None},
     "major_version:ce_dataschema": {"ce_dataschema": f"urn:commonweal:{DATASET}:9.0.0"},
@@ -68,7 +68,7 @@ def send_faulty(ports) -> None:
     contract = ports.contract(DATASET)
     with bus.producer(ports.settings, "dept-hotline") as producer:
         for number, (reason, changed) in enumerate(FAULTS.items()):
-            wrong = {"office_code": "nowhere"} if reason == "codes:office_code" else {}
+            wrong = {"office_code": None} if reason == "required:office_code" else {}
             event = Sent(f"event-{number}", "recorded", None, datetime(2024, 2, 1, tzinfo=UTC), document(number) | wrong)
             headers = {name: value.decode() for name, value in event.headers(contract)} | changed
             pairs = [(name, text.encode()) for name, text in headers.items() if text is not None]
@@ -147,7 +147,7 @@ def test_another_department_is_refused_and_that_is_recorded_once(ports, command,
 def test_what_is_shown_was_recorded_before(ports, command):
     code, out, _ = command("show", place(0), "--reason", "to correct it")
     actor, action, details = entries(ports)[-1]
-    assert (code, json.loads(json.loads(out)["value"])["office_code"]) == (0, "nowhere")
+    assert (code, json.loads(json.loads(out)["value"])["office_code"]) == (0, None)
     assert (actor, action) == ("dept_hotline", "payload_shown")
     assert details == {"reason": "to correct it", "records": [[f"{DATASET}.v1", 0, 0]]}
 

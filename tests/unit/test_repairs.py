@@ -104,7 +104,7 @@ def test_a_header_at_fault_may_be_mended_and_landing_accepts_it(contract, landed
 
 @pytest.mark.parametrize("name", [*RIGHT, "ce_replaces"])
 def test_a_header_that_was_valid_stays(contract, name):
-    item = rejected({}, "codes:office_code")
+    item = rejected({}, "required:office_code")
     with pytest.raises(ContractError, match=rf"stays:{name} \(1\)"):
         repair_of(contract, item, {name: RIGHT.get(name, "event-0")})
 
@@ -118,7 +118,7 @@ def test_never_to_another_departments_source(contract):
 @pytest.mark.parametrize("name", ["ce_repairer", "ce_reason", "ce_partitionkey", "99010119900307002X"])
 def test_who_repairs_comes_from_the_platform_and_no_typed_name_is_repeated(contract, name):
     with pytest.raises(ContractError, match=r"unknown:_header \(1\)") as refused:
-        repair_of(contract, rejected({}, "codes:office_code"), {name: "x"})
+        repair_of(contract, rejected({}, "required:office_code"), {name: "x"})
     assert name not in str(refused.value)
 
 
@@ -136,7 +136,7 @@ def test_a_header_too_many_may_be_left_out(contract, landed):
 
 
 def test_an_earlier_repairer_is_replaced(contract):
-    item = rejected({}, "codes:office_code", more=(("ce_repairer", b"engineer"), ("ce_reason", b"a guess")))
+    item = rejected({}, "required:office_code", more=(("ce_repairer", b"engineer"), ("ce_reason", b"a guess")))
     headers = repair_of(contract, item, {}).record.headers
     assert [value for name, value in headers if name == "ce_repairer"] == [b"dept_hotline"]
     assert [value for name, value in headers if name == "ce_reason"] == [BY.reason.encode()]
@@ -145,7 +145,7 @@ def test_an_earlier_repairer_is_replaced(contract):
 def test_all_reasons_of_all_records_are_told_with_their_counts_and_no_value(contract):
     places = [Place(PLACE.topic, 0, offset) for offset in range(3)]
     items = dict.fromkeys(places[:2], rejected({"ce_source": "/justice/cases"}, "department:ce_source"))
-    items[places[2]] = rejected({}, "codes:office_code")
+    items[places[2]] = rejected({}, "required:office_code")
     wrong = GOOD | {"opened_on": "2024-02-31"}
     with pytest.raises(ContractError) as refused:
         repaired(contract, items, [Repair(places[0], wrong), Repair(places[1], GOOD), Repair(places[2], GOOD)], BY)
@@ -158,7 +158,7 @@ def test_all_reasons_of_all_records_are_told_with_their_counts_and_no_value(cont
 
 
 def test_a_record_that_is_good_by_now_is_replayed_as_it_was(contract, landed):
-    item = rejected({}, "codes:office_code")._replace(source="/hotline/cases", event_id="event-1")
+    item = rejected({}, "required:office_code")._replace(source="/hotline/cases", event_id="event-1")
     sent = replayed(contract, {PLACE: item}, BY)[0]
     assert (sent.record.key, sent.record.value) == (item.record.key, item.record.value)
     assert landed(sent.record)["_accepted"]
