@@ -28,7 +28,7 @@ insert into current_release (dataset, number) values (:dataset, :number)
 on conflict (dataset) do update set number = excluded.number
 """)
 ROLLED_BACK = text("select number from rolled_back where dataset = :dataset")
-RETURNED = text("""
+IS_ROLLED_BACK = text("""
 select exists (
     select 1 from candidate c
     join rolled_back b on b.dataset = c.dataset
@@ -115,7 +115,7 @@ def rolled_back_numbers(engine: Engine, dataset: str) -> frozenset[int]:
 def is_rolled_back(engine: Engine, dataset: str) -> bool:
     """Whether the newest candidate is what a person went back from: nothing was mended since, so it isn't released again."""
     with database_errors(f"reading what was rolled back of {dataset}"), engine.begin() as connection:
-        return bool(connection.execute(RETURNED, {"dataset": dataset}).scalar_one())
+        return bool(connection.execute(IS_ROLLED_BACK, {"dataset": dataset}).scalar_one())
 
 
 def next_number(connection: Connection, dataset: str) -> int:
