@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 PROGRAM = "pipeline"
 """In whose name a refusal is recorded when nobody is signed in."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-Decision = Literal["rollback", "hold", "lift", "list", "show", "repair", "replay", "dismiss", "accept_loss"]
-"""What people decide about a dataset. To see its rejected events is one: they hold what the department wrote."""
+Decision = Literal["rollback", "hold", "lift", "list", "show", "repair", "replay", "dismiss", "accept_loss", "rotate_keys"]
+"""What people decide. To see a dataset's rejected events is such a decision: they hold what the department wrote."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def decider(contract: Contract, ports: "Ports", role: str, decision: Decision) -
         person = sign_in(ports.settings, role)
     except AccessDeniedError:
         # Whoever asked has no name yet: the program tells which role was tried.
-        _record_refusal(contract, ports, decision, role, signed_in=False)
+        _record_refusal(contract.id, ports, decision, role, signed_in=False)
         raise
     may_decide(contract, ports, person, decision)
     return person
@@ -77,10 +77,21 @@ def may_decide(contract: Contract, ports: "Ports", person: Person, decision: Dec
     """
     if decides(contract, person):
         return
-    _record_refusal(contract, ports, decision, person.role, signed_in=True)
+    _record_refusal(contract.id, ports, decision, person.role, signed_in=True)
     raise AccessDeniedError(
         f"{contract.id}: {person.role} may not decide about it or see its rejected events; its department or an engineer may"
     )
+
+
+def may_decide_for_all(ports: "Ports", person: Person, decision: Decision) -> None:
+    """Let pass who may decide what concerns every department: an engineer.
+
+    Raises:
+        AccessDeniedError: They may not; that is in the evidence.
+    """
+    if person.role != "engineer":
+        _record_refusal(None, ports, decision, person.role, signed_in=True)
+        raise AccessDeniedError(f"{person.role} may not decide what concerns all departments; an engineer may")
 
 
 def decides(contract: Contract, person: Person) -> bool:
@@ -93,6 +104,6 @@ def as_name(typed: str) -> str:
     return typed if NAME.fullmatch(typed) else "not a name"
 
 
-def _record_refusal(contract: Contract, ports: "Ports", decision: Decision, role: str, *, signed_in: bool) -> None:
+def _record_refusal(dataset: str | None, ports: "Ports", decision: Decision, role: str, *, signed_in: bool) -> None:
     details = {"decision": decision, "role": as_name(role), "signed_in": signed_in}
-    evidence.record(ports.engine, evidence.Entry(role if signed_in else PROGRAM, "decision_denied", contract.id, details))
+    evidence.record(ports.engine, evidence.Entry(role if signed_in else PROGRAM, "decision_denied", dataset, details))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from commonweal import epochs, evidence
 from commonweal.contract.model import Contract
 from commonweal.database import database_errors
-from commonweal.errors import AccessDeniedError, ConflictError
+from commonweal.errors import ConflictError
 from commonweal.identity import add_epoch, current_epoch
 from commonweal.lake import lease as leases
 from commonweal.lake.catalog import create_branch, drop_branch, head
@@ -24,7 +24,7 @@ from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import MAIN, attempt_branch, landing_table
 from commonweal.lake.spark import at
-from commonweal.people import Person
+from commonweal.people import Person, may_decide_for_all
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import ddl, landing_schema
 from commonweal.steps.run import outside_errors
@@ -68,14 +68,11 @@ def rotate(ports: Ports, person: Person, *, reason: str) -> Iterator[Standing]:
         Each dataset when it has moved.
 
     Raises:
-        AccessDeniedError: Only an engineer may: the key is one for all departments.
+        AccessDeniedError: Only an engineer may: the key is one for all departments; the refusal is in the evidence.
         ConfigError: A key is missing, or a pseudonym has no sealed identifier; that dataset stays as it was.
         ConflictError, TransientError: As the commit function; the datasets that have moved stay so, start it again.
     """
-    if person.role != "engineer":
-        raise AccessDeniedError(
-            f"{person.role} may not rotate the pseudonym keys: they are those of all departments; an engineer may"
-        )
+    may_decide_for_all(ports, person, "rotate_keys")
     sources = [contract for contract in ports.contracts.values() if contract.has_pseudonyms and contract.kind == "source"]
     epoch = _target(ports, sources, person, reason)
     for contract in sources:

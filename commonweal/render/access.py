@@ -157,7 +157,17 @@ _WORK = {
     "expiry": "s",
     "rolled_back": "s",
 }
-_AUDITED = ("gate_result", "accepted_loss", "dismissal", "hold", "rolled_back", "pseudonym_epoch", "key_epoch", "expiry", "evidence")
+_AUDITED = (
+    "gate_result",
+    "accepted_loss",
+    "dismissal",
+    "hold",
+    "rolled_back",
+    "pseudonym_epoch",
+    "key_epoch",
+    "expiry",
+    "evidence",
+)
 _RELEASED = {"release": "s", "current_release": "s"}
 
 _TABLES: Mapping[str, Mapping[str, str]] = {

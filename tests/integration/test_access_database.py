@@ -15,23 +15,37 @@ RELEASED = {"release": "SELECT", "current_release": "SELECT"}
 CATALOG = {"iceberg_tables": "SELECT", "iceberg_namespace_properties": "SELECT"}
 WORK = {
     **dict.fromkeys(["lease", "attempt", "landed_offsets", "landing_batch", "accepted_loss", "dismissal"], "SELECT"),
-    **dict.fromkeys(["candidate", "gate_result", "release", "current_release", "hold"], "SELECT"),
+    **dict.fromkeys(["candidate", "gate_result", "release", "current_release", "hold", "rolled_back"], "SELECT"),
     **dict.fromkeys(["pseudonym_epoch", "key_epoch", "expiry"], "SELECT"),
 }
 APPENDED = ["commit_record", "landing_batch", "accepted_loss", "dismissal", "gate_result", "release", "outbox", "evidence",
-            "pseudonym_epoch", "expiry"]  # fmt: skip
+            "pseudonym_epoch", "expiry", "answer"]  # fmt: skip
 SWAPPED = ["lease", "attempt", "landed_offsets", "candidate", "current_release", "iceberg_tables", "key_epoch"]
-AUDITED = ["gate_result", "accepted_loss", "dismissal", "hold", "pseudonym_epoch", "key_epoch", "expiry", "evidence"]
+AUDITED = [
+    "gate_result",
+    "accepted_loss",
+    "dismissal",
+    "hold",
+    "rolled_back",
+    "pseudonym_epoch",
+    "key_epoch",
+    "expiry",
+    "evidence",
+]
 HELD = "select p from unnest(%s::text[]) p where has_table_privilege(%s, %s, p)"
 PRIVILEGES = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"]
 EXPECTED = {
     "spark": CATALOG | {"iceberg_tables": "SELECT UPDATE"},
     "pipeline": dict.fromkeys(APPENDED, "SELECT INSERT")
     | dict.fromkeys(SWAPPED, "SELECT INSERT UPDATE")
-    | {"iceberg_namespace_properties": "SELECT INSERT", "hold": "SELECT INSERT UPDATE DELETE"},
+    | {
+        "iceberg_namespace_properties": "SELECT INSERT",
+        "hold": "SELECT INSERT UPDATE DELETE",
+        "rolled_back": "SELECT INSERT DELETE",
+    },
     "watch": WORK,
     "announce": {"outbox": "SELECT"},
-    "query": RELEASED | CATALOG | {"evidence": "SELECT INSERT"},
+    "query": RELEASED | CATALOG | {"evidence": "SELECT INSERT", "rolled_back": "SELECT"},
     "engineer": WORK | CATALOG | {"commit_record": "SELECT", "outbox": "SELECT"},
     "auditor": RELEASED | dict.fromkeys(AUDITED, "SELECT"),
 }

@@ -155,9 +155,16 @@ def test_a_rotation_that_was_interrupted_goes_on_where_it_was(ports, contract, r
     assert people_read(ports, contract) == pseudonyms(ports, add + 1)
 
 
-def test_only_an_engineer_may(ports, released):
-    with pytest.raises(AccessDeniedError, match="dept_civil_affairs may not rotate"):
+def test_only_an_engineer_may_and_a_refusal_is_recorded(ports, released):
+    query = text(
+        "select count(*) from evidence where action = 'decision_denied' and actor = 'dept_civil_affairs' and dataset is null"
+    )
+    with ports.engine.begin() as connection:
+        before = connection.execute(query).scalar_one()
+    with pytest.raises(AccessDeniedError, match="dept_civil_affairs may not decide what concerns all"):
         list(rotation.rotate(ports, Person("dept_civil_affairs", "civil_affairs"), reason="a test"))
+    with ports.engine.begin() as connection:
+        assert connection.execute(query).scalar_one() == before + 1
 
 
 def test_a_landing_under_another_epoch_changes_nothing(ports, released):
