@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Engine, text
 
@@ -40,6 +41,8 @@ class DatasetStatus:
         rolled_back: True when the newest candidate is what people went back from: releases wait for a newer one.
         work: What there is to do.
         is_late: True when something has waited longer than the contract's promise.
+        waiting_since: When the oldest batch landed that is in no release yet, or None.
+        rejected_share: Share of the events since the last release that are rejected and open, as the gate counted last, or None.
     """
 
     dataset: str
@@ -54,6 +57,8 @@ class DatasetStatus:
     rolled_back: bool
     work: Work
     is_late: bool
+    waiting_since: datetime | None
+    rejected_share: float | None
 
 
 def overview(engine: Engine, contracts: Mapping[str, Contract], ends: Mapping[str, Offsets]) -> list[DatasetStatus]:
@@ -96,4 +101,11 @@ def _status(engine: Engine, contract: Contract, ends: Mapping[str, Offsets], now
         rolled_back=state.rolled_back,
         work=find_work(contract, state, own, code_digest(contract), today=now.date()),
         is_late=waiting is not None and now - waiting > timedelta(minutes=contract.freshness_minutes),
+        waiting_since=waiting,
+        rejected_share=_rejected_share(contract, state.gate),
     )
+
+
+def _rejected_share(contract: Contract, gate: Mapping[str, Any] | None) -> float | None:
+    trend = gate["report"].get("trend") if gate and contract.kind == "source" else None
+    return float(trend[-1]["share_rejected"]) if trend else None

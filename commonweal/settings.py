@@ -41,6 +41,14 @@ class Settings(BaseSettings):
     lease_seconds: int = Field(default=60, ge=5, description="Seconds after which a lease that was not renewed is free.")
     watch_seconds: float = Field(default=1.0, gt=0, description="Seconds between two looks of watch at the end offsets.")
     sweep_seconds: float = Field(default=30.0, gt=0, description="Seconds between two sweeps for work that a hint missed.")
+    backup_endpoint: str = Field(default="", description="URL of the object store that backups to s3:// go to.")
+    backup_region: str = Field(default="us-east-1", description="Region that its signatures name.")
+    backup_user: str = Field(default="", description="Access key id of the login there.")
+    backup_secret_file: Path = Field(
+        default=ROOT / ".run" / "secrets" / "backup-s3", description="File with its secret key, mode 0600."
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="Address on which watch serves /metrics and /healthz.")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of these pages; 0: they are not served.")
 
     def secret(self, name: str) -> str:
         """The secret in the file ``name``.

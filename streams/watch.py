@@ -24,6 +24,7 @@ from commonweal.settings import ROOT, Settings, load_settings
 from commonweal.steps.join import code_digest
 from commonweal.work import basis_of, find_work, read_state
 from streams.decision import Sight, Start, decide
+from streams.health_page import Seen, served
 from streams.repeat import log_as_json, repeat, stop_at_signal
 
 log = structlog.get_logger()
@@ -72,12 +73,14 @@ class Watch:
         settings: Addresses, secrets, and how often.
         kafka: Asked for end offsets.
         airflow: Asked for runs, and to start them.
+        seen: What the page of metrics shows of what was seen.
         clock: This program's clock, in seconds.
     """
 
     settings: Settings
     kafka: KafkaAdminClient
     airflow: Airflow
+    seen: Seen = field(default_factory=Seen)
     clock: Callable[[], float] = time.monotonic
     _contracts: Mapping[str, Contract] = field(default_factory=dict)
     _code: str = field(default_factory=lambda: code_version(ROOT))
@@ -103,6 +106,7 @@ class Watch:
             self._settled.clear()
             self._next_sweep = now + self.settings.sweep_seconds
         ends = self._ends()
+        self.seen.contracts, self.seen.ends = self._contracts, {topic: end for own in ends.values() for topic, end in own.items()}
         self._growth |= {
             item: Growth(end, now, self._growth[item].began if item in self._growth else now)
             for item, end in ends.items()
@@ -222,18 +226,26 @@ class Watch:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Callable[[], object]]:
-    """A watcher's look, with its connections open."""
+def opened(settings: Settings, seen: Seen | None = None) -> Iterator[Callable[[], object]]:
+    """A watcher's look, with its connections open; what it saw is noted in ``seen``."""
     with bus.admin(settings, PRINCIPAL) as kafka, closing(Airflow(settings, PRINCIPAL)) as airflow:
-        yield Watch(settings, kafka, airflow).look
+        watch = Watch(settings, kafka, airflow, seen or Seen())
+
+        def look() -> tuple[Start, ...]:
+            started = watch.look()
+            watch.seen.looked_at = time.time()
+            return started
+
+        yield look
 
 
 def main() -> None:
     """Watch until SIGTERM."""
     log_as_json()
-    settings = load_settings()
-    log.info("watch_started", every_seconds=settings.watch_seconds, sweep_seconds=settings.sweep_seconds)
-    repeat(lambda: opened(settings), seconds=settings.watch_seconds, stop=stop_at_signal())
+    settings, seen = load_settings(), Seen()
+    with served(settings, seen) as page:
+        log.info("watch_started", every_seconds=settings.watch_seconds, sweep_seconds=settings.sweep_seconds, metrics=page)
+        repeat(lambda: opened(settings, seen), seconds=settings.watch_seconds, stop=stop_at_signal())
     log.info("watch_ended")
 
 

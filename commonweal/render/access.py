@@ -195,7 +195,15 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "outbox": "si",
         "evidence": "si",
     },
-    "watch": _WORK,
+    # For the page of metrics: of the evidence only where its chain ends, of the outbox only what waits.
+    "watch": {
+        **_WORK,
+        "commit_record": "s",
+        "evidence.seq": "s",
+        "evidence.hash": "s",
+        "outbox.sent_at": "s",
+        "outbox.created_at": "s",
+    },
     "announce": {"outbox": "s", "outbox.sent_at": "u"},
     "query": {**_RELEASED, "rolled_back": "s", "iceberg_tables": "s", "iceberg_namespace_properties": "s", "evidence": "si"},
     "engineer": {**_WORK, "commit_record": "s", "outbox": "s", "iceberg_tables": "s", "iceberg_namespace_properties": "s"},

@@ -68,6 +68,7 @@ class Layout:
             "COMMONWEAL_S3_REGION": REGION,
             "COMMONWEAL_SPARK_REMOTE": f"sc://localhost:{self.ports['spark']}",
             "COMMONWEAL_AIRFLOW_URL": f"http://127.0.0.1:{self.ports['airflow']}",
+            "COMMONWEAL_METRICS_PORT": str(self.ports["metrics"]),
         }
 
     def environment(self) -> dict[str, str]:

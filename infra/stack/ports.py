@@ -8,7 +8,7 @@ from pathlib import Path
 
 from commonweal.errors import ConfigError
 
-NAMES = ("postgres", "minio", "kafka", "kafka-controller", "spark", "airflow")
+NAMES = ("postgres", "minio", "kafka", "kafka-controller", "spark", "airflow", "metrics")
 LOWEST, HIGHEST = 15000, 29999
 """Below the range that the kernel gives to outgoing connections, so that a kept port is not taken while the stack is down."""
 

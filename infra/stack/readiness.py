@@ -9,7 +9,7 @@ from pathlib import Path
 from commonweal.errors import CommonwealError, ConfigError, TransientError
 from infra.stack import supervision
 from infra.stack.layout import Layout
-from infra.stack.services import airflow, kafka, minio, postgres, registry, spark
+from infra.stack.services import airflow, kafka, minio, postgres, registry, spark, streams
 
 PROBES: Mapping[str, Callable[[Layout], bool]] = {
     "postgres": postgres.is_ready,
@@ -19,6 +19,7 @@ PROBES: Mapping[str, Callable[[Layout], bool]] = {
     "airflow-api-server": airflow.is_api_ready,
     "airflow-scheduler": airflow.is_scheduler_ready,
     "airflow-dag-processor": airflow.is_dag_processor_ready,
+    "watch": streams.is_watch_ready,
 }
 LOG_LINES = 20
 MAX_STARTS = 3

@@ -21,7 +21,14 @@ MODULES = {
 }
 ONCE = ("airflow-setup",)
 """Services that run to their end at a start, and are not restarted."""
-PORTS = {"postgres": "postgres", "minio": "minio", "kafka": "kafka", "spark": "spark", "airflow-api-server": "airflow"}
+PORTS = {
+    "postgres": "postgres",
+    "minio": "minio",
+    "kafka": "kafka",
+    "spark": "spark",
+    "airflow-api-server": "airflow",
+    "watch": "metrics",
+}
 
 
 def services() -> list[str]:
