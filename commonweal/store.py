@@ -1,9 +1,11 @@
-"""The one room for objects in S3 that are not tables: the gate's reports."""
+"""The one room for objects in S3 by key: the gate's reports, and whatever is backed up or restored."""
 
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import BinaryIO, cast
 
 import urllib3
 from minio import Minio
@@ -19,22 +21,39 @@ _WRONG_LOGIN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHea
 _MISSING = {"NoSuchBucket", "NoSuchKey"}
 
 
+@dataclass(frozen=True)
+class Address:
+    """An S3 and a login; the secret key never shows in a representation."""
+
+    endpoint: str
+    region: str
+    user: str
+    secret: str = field(repr=False)
+
+
 def client(settings: Settings, user: str) -> Minio:
     """A client for a user, whose secret key is the secret ``minio-<user>``. Connects at its first request.
-
-    The region is given, since a limited user may not ask for it.
 
     Raises:
         ConfigError: Address or secret is missing.
     """
-    address, secure = endpoint(settings)
+    return connect(Address(settings.s3_endpoint, settings.s3_region, user, settings.secret(f"minio-{user}")))
+
+
+def connect(address: Address) -> Minio:
+    """A client of any S3. The region is given, since a limited user may not ask for it.
+
+    Raises:
+        ConfigError: The endpoint is not a URL.
+    """
+    place, secure = _endpoint(address.endpoint)
     pool = urllib3.PoolManager(timeout=TIMEOUT_SECONDS, retries=urllib3.Retry(2, backoff_factor=0.2))
     return Minio(
-        endpoint=address,
-        access_key=user,
-        secret_key=settings.secret(f"minio-{user}"),
+        endpoint=place,
+        access_key=address.user,
+        secret_key=address.secret,
         secure=secure,
-        region=settings.s3_region,
+        region=address.region,
         http_client=pool,
     )
 
@@ -45,9 +64,13 @@ def endpoint(settings: Settings) -> tuple[str, bool]:
     Raises:
         ConfigError: It is missing or not a URL.
     """
-    address = urllib3.util.parse_url(settings.s3_endpoint)
+    return _endpoint(settings.s3_endpoint)
+
+
+def _endpoint(url: str) -> tuple[str, bool]:
+    address = urllib3.util.parse_url(url)
     if address.scheme not in ("http", "https") or not address.netloc:
-        raise ConfigError("COMMONWEAL_S3_ENDPOINT is not an http(s) URL; start the stack or set it")
+        raise ConfigError("COMMONWEAL_S3_ENDPOINT (of a backup: COMMONWEAL_BACKUP_ENDPOINT) is not an http(s) URL; set it")
     return address.netloc, address.scheme == "https"
 
 
@@ -91,6 +114,60 @@ def get_object(store: Minio, bucket: str, key: str) -> bytes:
         finally:
             answer.close()
             answer.release_conn()
+
+
+@contextmanager
+def stream_object(store: Minio, bucket: str, key: str) -> Iterator[BinaryIO]:
+    """An object's bytes as a stream, within the block.
+
+    Raises:
+        AccessDeniedError, ConfigError, TransientError: As ``get_object``.
+    """
+    with store_errors(f"reading from bucket {bucket}"):
+        answer = store.get_object(bucket_name=bucket, object_name=key)
+        try:
+            yield cast(BinaryIO, answer)
+        finally:
+            answer.close()
+            answer.release_conn()
+
+
+def object_about(store: Minio, bucket: str, key: str) -> tuple[str, str]:
+    """An object's entity tag and content type.
+
+    Raises:
+        AccessDeniedError, ConfigError, TransientError: As ``get_object``.
+    """
+    with store_errors(f"reading from bucket {bucket}"):
+        found = store.stat_object(bucket_name=bucket, object_name=key)
+        return (found.etag or "").strip('"'), found.content_type or "application/octet-stream"
+
+
+def object_size(store: Minio, bucket: str, key: str) -> int | None:
+    """Bytes of an object, or None when there is none.
+
+    Raises:
+        AccessDeniedError, ConfigError, TransientError: As ``get_object``.
+    """
+    with store_errors(f"reading from bucket {bucket}"):
+        try:
+            return store.stat_object(bucket_name=bucket, object_name=key).size
+        except S3Error as error:
+            if error.code == "NoSuchKey":
+                return None
+            raise
+
+
+def upload(store: Minio, bucket: str, key: str, content: BinaryIO, *, content_type: str = "application/octet-stream") -> None:
+    """Write an open file as an object, from its beginning to its end.
+
+    Raises:
+        AccessDeniedError, ConfigError, TransientError: As ``put_object``.
+    """
+    length = content.seek(0, io.SEEK_END)
+    content.seek(0)
+    with store_errors(f"writing to bucket {bucket}"):
+        store.put_object(bucket_name=bucket, object_name=key, data=content, length=length, content_type=content_type)
 
 
 def object_keys(store: Minio, bucket: str, prefix: str = "") -> list[str]:

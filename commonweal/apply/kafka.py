@@ -74,6 +74,16 @@ def apply_kafka(
         return changes + carry_out(_acls(client, present, kafka_acls(wanted, known)), plan=plan)
 
 
+def apply_topics(settings: Settings, contracts: Iterable[Contract]) -> list[Change]:
+    """Bring the topics alone in line: while no principal has a right yet, nobody else can write to them.
+
+    Raises:
+        ConfigError, TransientError: As ``apply_kafka``.
+    """
+    with bus.admin(settings, "admin") as client:
+        return carry_out(_topics(client, wanted_topics(contracts)), plan=False)
+
+
 def wanted_topics(contracts: Iterable[Contract]) -> tuple[Topic, ...]:
     """Every topic that must exist; a product has none of its own."""
     sources = [contract for contract in contracts if contract.kind == "source"]

@@ -13,6 +13,7 @@ os.environ.setdefault("TYPER_STANDARD_TRACEBACK", "1")  # its pretty tracebacks 
 
 COMMANDS = {
     "apply": "Bring topics, access rules, buckets, roles and tables in line with the contracts.",
+    "backup": "Keep everything, encrypted, in a folder or an S3, while all is running.",
     "contract": "Lint, show and compare contracts.",
     "doctor": "Say what is installed, what is missing, and the cure of each problem.",
     "evidence": "Verify or export the evidence log.",
@@ -25,6 +26,7 @@ COMMANDS = {
     "release": "Roll back, hold or free a dataset's releases.",
     "releases": "List releases.",
     "report": "Show where the gate's last report is, or save it.",
+    "restore": "From a backup and its private key to a platform that goes on where it was.",
     "run": "Run a step, or all steps, of a dataset.",
     "stack": "Start, stop and watch the local stack.",
     "status": "Show every dataset on one screen.",

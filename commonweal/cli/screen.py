@@ -1,6 +1,13 @@
 """What people see in a terminal: one console, wide enough for tables also where output goes to a file."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 WIDE = 150
 
@@ -9,3 +16,20 @@ def console(*, stderr: bool = False) -> Console:
     """The console; where there is no terminal to ask, tables are as wide as they need."""
     found = Console(stderr=stderr)
     return found if found.is_terminal else Console(stderr=stderr, width=WIDE)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per kind of thing on standard error, told what is done: name, how much, of how much."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console(stderr=True)) as shown:
+        bars: dict[str, TaskID] = {}
+
+        def tell(name: str, done: int, total: int) -> None:
+            if name not in bars:
+                bars[name] = shown.add_task(name, total=total)
+            shown.update(bars[name], completed=done, total=total)
+
+        yield tell

@@ -5,6 +5,7 @@ What isn't done: landed events past the contract's retention stay, since keys wh
 """
 
 import importlib
+from contextlib import nullcontext
 
 import structlog
 
@@ -14,6 +15,8 @@ from commonweal.settings import Settings
 log = structlog.get_logger()
 
 TASKS = ("expire", "compact", "janitor", "audit")
+DELETING = ("expire", "janitor")
+"""Tasks that delete objects; they wait for a backup to end."""
 
 
 def run(name: str, settings: Settings) -> dict[str, int]:
@@ -24,9 +27,11 @@ def run(name: str, settings: Settings) -> dict[str, int]:
 
     Raises:
         ConfigError: There is no such task.
+        ConflictError: A backup is under way, and the task deletes objects.
         GateClosedError: What people read, or what a compaction wrote, does not hold what it must.
         TransientError: Database, store or Spark is unreachable.
     """
+    from commonweal.lake.keeping import deleting
     from commonweal.ports import open_ports
     from commonweal.steps.run import outside_errors
 
@@ -37,7 +42,7 @@ def run(name: str, settings: Settings) -> dict[str, int]:
         log.warning("contracts_broken", left_alone=list(ports.broken), see="commonweal contract lint")
     try:
         task = getattr(importlib.import_module(f"{__name__}.{name}"), name)
-        with outside_errors(f"maintenance {name}"):
+        with outside_errors(f"maintenance {name}"), deleting(ports.engine) if name in DELETING else nullcontext():
             counts: dict[str, int] = task(ports, tuple(ports.contracts.values()))
         return counts
     finally:

@@ -39,6 +39,10 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "announce": ("apply",),
 }
 """Each step with those that must have ended before it."""
+STORES = ("postgres", "minio", "kafka", "databases")
+"""The steps that bring up what keeps data, and nothing that works on it."""
+RESTORING = "restoring"
+"""A file in the run folder while it holds a part of a backup only."""
 EARLY = ("spark",)
 """Services whose process needs nothing to start: only their first query waits."""
 
@@ -74,6 +78,7 @@ def bring_up(run_dir: Path, wanted_ports: Mapping[str, int], board: Board) -> Se
     """
     for artefact in (install.minio, install.broker_jars, install.spark_jars):
         artefact()  # built before anything is on the screen
+    refuse_half_restored(run_dir)
     layout = prepare(run_dir, wanted_ports)
     refuse_foreign_addresses(layout)
     with alone(layout.run_dir):
@@ -83,8 +88,35 @@ def bring_up(run_dir: Path, wanted_ports: Mapping[str, int], board: Board) -> Se
         else:
             _start_supervisor(layout)
         with board:
-            _run_steps(start)
+            _run_steps(start, STEPS)
     return load_settings(layout.run_dir)
+
+
+def bring_up_stores(run_dir: Path, board: Board) -> Settings:
+    """Start what keeps data, and no program that works on it: for a restore.
+
+    Returns, Raises: As ``bring_up``.
+    """
+    for artefact in (install.minio, install.broker_jars):
+        artefact()
+    layout = prepare(run_dir, {})
+    refuse_foreign_addresses(layout)
+    with alone(layout.run_dir):
+        start = Start(layout, board, fresh=True)
+        _start_supervisor(layout)
+        with board:
+            _run_steps(start, {name: STEPS[name] for name in STORES})
+    return load_settings(layout.run_dir)
+
+
+def refuse_half_restored(run_dir: Path) -> None:
+    """A restore that died leaves a part of the truth; a platform that started on it would take it for all.
+
+    Raises:
+        ConfigError: A restore into this folder did not end.
+    """
+    if (run_dir / RESTORING).exists():
+        raise ConfigError(f"{run_dir} holds a part of a backup only; run: commonweal stack reset, then commonweal restore again")
 
 
 def prepare(run_dir: Path, wanted_ports: Mapping[str, int]) -> Layout:
@@ -138,10 +170,10 @@ def _start_supervisor(layout: Layout) -> None:
     supervision.start(layout)
 
 
-def _run_steps(start: Start) -> None:
+def _run_steps(start: Start, wanted: Mapping[str, tuple[str, ...]]) -> None:
     services = registry.services()
-    steps = {name: after for name, after in STEPS.items() if name in services or name not in registry.MODULES}
-    for name in EARLY:
+    steps = {name: after for name, after in wanted.items() if name in services or name not in registry.MODULES}
+    for name in (name for name in EARLY if name in steps):
         supervision.start_service(start.layout.run_dir, name)
     with ThreadPoolExecutor(len(steps)) as pool:
         for name, after in steps.items():
