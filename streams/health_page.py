@@ -54,6 +54,11 @@ class Seen:
         """Whether what was seen still says something about now."""
         return now - self.looked_at <= STALE_SECONDS
 
+    def knows(self, dataset: str) -> bool:
+        """Whether the ends of all its topics were seen; one that may not be looked at is unknown, and not empty."""
+        contract = self.contracts[dataset]
+        return contract.kind != "source" or {contract.topic, contract.repair_topic} <= set(self.ends)
+
 
 class Metrics(Collector):
     """All metrics, read anew each time the page is asked for."""
@@ -86,7 +91,7 @@ class Metrics(Collector):
         statuses = tuple(self._statuses(database))
         yield from of_datasets(seen.contracts, statuses, now)
         if seen.is_fresh(now):
-            yield from of_work(statuses)
+            yield from of_work([item for item in statuses if seen.knows(item.dataset)])
 
     def _statuses(self, database: Engine) -> Iterator[DatasetStatus]:
         """What is wrong with one contract alone takes no other dataset from the page."""

@@ -12,6 +12,7 @@ from commonweal.database import engine
 from commonweal.health import read_health
 from infra.stack.ports import kept_ports
 from infra.stack.status import rows
+from streams.health_page import STALE_SECONDS, Seen, application
 
 
 def asked(stack, path: str) -> str:
@@ -53,6 +54,22 @@ def test_the_head_of_the_evidence_is_the_one_in_the_database(stack):
     seq = [sample.value for sample in page["commonweal_evidence_head_seq"].samples]
     assert [read_health(engine(stack.settings, "pipeline")).head_seq >= value for value in seq] == [True]
     assert seq == [0] or len(page["commonweal_evidence_head"].samples[0].labels["hash"]) == 64
+
+
+def test_what_was_not_seen_lately_or_at_all_is_left_out(stack):
+    contracts = load_contracts(stack.settings.schemas_dir)
+    source = next(contract for contract in contracts.values() if contract.kind == "source")
+    ends = {source.topic: {0: 5}, source.repair_topic: {0: 0}}
+    seen = Seen(contracts, ends, looked_at=1000.0)
+    fresh, stale = (page(stack, seen, now=1000.0 + late) for late in (STALE_SECONDS, STALE_SECONDS + 1))
+    assert datasets(fresh["commonweal_dataset_lag_records"]) == {source.id}
+    assert "commonweal_dataset_lag_records" not in stale
+    assert datasets(stale["commonweal_dataset_waiting_seconds"]) == set(contracts)
+
+
+def page(stack, seen: Seen, now: float) -> dict:
+    answer = application(stack.settings, seen, lambda: now)({"PATH_INFO": "/metrics", "REQUEST_METHOD": "GET"}, lambda *_: None)
+    return {family.name: family for family in text_string_to_metric_families(b"".join(answer).decode())}
 
 
 def test_labels_are_few_and_never_a_value(families):
