@@ -33,7 +33,7 @@ from tests.integration.histories import Sent
 HOTLINE = "hotline.service_request"
 HEADER = "unique_key,account,opendate,closedate,complaint_type,descriptor,zip,borough,city,council_dist,community_board"
 ROWS, BEFORE, AFTER = 400, 20, 20
-PATIENCE_SECONDS = 420
+PATIENCE_SECONDS = 780
 LANDED = text("select topic_id, offsets from landed_offsets where dataset = :d and topic = :t")
 
 
