@@ -15,7 +15,7 @@ from commonweal.backup.programs import Programs
 from commonweal.backup.sealing import keep, read_recipient, workspace
 from commonweal.backup.targets import Target
 from commonweal.bus.positions import first_appended
-from commonweal.contract.loader import load_contracts
+from commonweal.contract.loader import load_datasets
 from commonweal.contract.model import Contract
 from commonweal.database import database_errors, engine
 from commonweal.errors import AccessDeniedError, ConfigError
@@ -166,7 +166,7 @@ def _copied(copier: _Copier, places: list[tuple[str, str]], tell: Progress) -> t
 def _topics(settings: Settings, found: Snapshot) -> tuple[Topic, ...]:
     """Read after the snapshot, so that whatever was acknowledged before it counts; also topics that were never landed."""
     landed = {(dataset, topic): (topic_id, offsets) for dataset, topic, topic_id, offsets in found.landed}
-    for contract in load_contracts(settings.schemas_dir).values():
+    for contract in load_datasets(settings.schemas_dir).contracts.values():
         if contract.kind == "source":
             landed |= {key: ("", {}) for topic in topics_of(contract) if (key := (contract.id, topic)) not in landed}
     with bus.admin(settings, "admin") as client:

@@ -78,7 +78,9 @@ def check_fits(settings: Settings, manifest: Manifest) -> None:
 
     Raises:
         ConfigError: Its tables are of a newer release, or its buckets have other names.
+        ContractError: A contract is broken, so that nothing could be applied.
     """
+    load_contracts(settings.schemas_dir)
     known = {revision.revision for revision in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
     if manifest.schema_version not in known:
         made_by = manifest.code_version
