@@ -43,7 +43,7 @@ EXPECTED = {
         "hold": "SELECT INSERT UPDATE DELETE",
         "rolled_back": "SELECT INSERT DELETE",
     },
-    "watch": WORK,
+    "watch": WORK | {"commit_record": "SELECT"},
     "announce": {"outbox": "SELECT"},
     "query": RELEASED | CATALOG | {"evidence": "SELECT INSERT", "rolled_back": "SELECT"},
     "engineer": WORK | CATALOG | {"commit_record": "SELECT", "outbox": "SELECT"},
@@ -108,6 +108,15 @@ def test_announce_marks_what_it_sent_and_changes_nothing_else(stack, statement):
     with connect(stack.settings, "announce") as connection:
         connection.execute("select seq from outbox where sent_at is null limit 1 for update")
         connection.execute("update outbox set sent_at = clock_timestamp() where false")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize("statement", ["select body from evidence", "select actor from evidence", "select payload from outbox"])
+def test_watch_sees_where_the_chain_ends_and_what_waits_and_nothing_of_it(stack, statement):
+    with connect(stack.settings, "watch") as connection:
+        connection.execute("select seq, hash from evidence order by seq desc limit 1")
+        connection.execute("select count(*), min(created_at) from outbox where sent_at is null")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(statement)
 
