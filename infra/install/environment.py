@@ -16,6 +16,13 @@ from infra.install.progress import building
 ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = ROOT / ".venv"
 INPUTS = ("requirements.lock", "infra/install/uv.lock", "pyproject.toml")
+FROM_REGISTRIES = (
+    (*(".venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"),
+     *("-r", "infra/install/uv.lock")),
+    (".venv/bin/uv", "pip", "sync", "--quiet", "--require-hashes", "requirements.lock"),
+)  # fmt: skip
+"""What brings packages: uv by pip, then by uv exactly those that are locked."""
+OURSELVES = (".venv/bin/uv", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
 
 
 def main() -> None:
@@ -43,10 +50,8 @@ def _is(stamp: Path, wanted: str) -> bool:
 def _install() -> None:
     """Creates the environment, uv in it by pip, the locked packages by uv, and this project beside them."""
     _run(sys.executable, "-m", "venv", ".venv", cure="the system's package for Python's venv and ensurepip may be missing")
-    _run(".venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes",
-         "-r", "infra/install/uv.lock")  # fmt: skip
-    _run(".venv/bin/uv", "pip", "sync", "--quiet", "--require-hashes", "requirements.lock")
-    _run(".venv/bin/uv", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+    for command in (*FROM_REGISTRIES, OURSELVES):
+        _run(*command)
 
 
 def _run(*command: str, cure: str = "check the network and its certificates") -> None:

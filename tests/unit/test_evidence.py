@@ -72,3 +72,15 @@ def test_a_column_that_lies_about_the_entry_before_is_found():
     links = chain([Entry("a", "landed", None, {"n": number}) for number in range(3)])
     links[1] = replace(links[1], prev_hash=GENESIS)
     assert first_break(links) == 2
+
+
+def test_a_column_that_lies_about_the_position_is_found():
+    links = chain([Entry("a", "landed", None, {"n": number}) for number in range(3)])
+    links[1] = replace(links[1], seq=7)
+    assert first_break(links) == 2
+
+
+def test_moved_and_inserted_entries_are_found():
+    links = chain([Entry("a", "landed", None, {"n": number}) for number in range(4)])
+    assert first_break([links[0], links[2], links[1], links[3]]) == 2
+    assert first_break([links[0], linked(2, GENESIS, Entry("b", "landed", None, {}), now=NOW), *links[1:]]) == 2

@@ -24,7 +24,12 @@ def launch_minio(layout: Layout) -> Launch:
         "GOMEMLIMIT": "256MiB",
         "HOME": str(data.parent),
     }
-    return Launch((str(minio()), "server", "--address", f"127.0.0.1:{layout.ports['minio']}", str(data)), environment)
+    return Launch((str(minio()), *arguments(layout)), environment)
+
+
+def arguments(layout: Layout) -> tuple[str, ...]:
+    """Where the server listens, and its folder."""
+    return ("server", "--address", f"127.0.0.1:{layout.ports['minio']}", str(layout.data("minio")))
 
 
 def is_ready(layout: Layout) -> bool:

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from commonweal.errors import ConfigError
-from infra.install import jars
+from infra.install import environment, jars
 
 ROOT = Path(__file__).resolve().parents[3]
 LOCKS = (
@@ -43,6 +43,12 @@ def test_every_package_has_one_version_and_a_hash(name):
     for block in blocks:
         assert PACKAGE.match(block), block.splitlines()[0]
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), block.splitlines()[0]
+
+
+def test_nothing_is_installed_without_its_hash():
+    assert len(environment.FROM_REGISTRIES) == 2
+    assert all("--require-hashes" in command for command in environment.FROM_REGISTRIES)
+    assert {"--no-deps", "--no-build-isolation"} <= set(environment.OURSELVES)
 
 
 def test_the_lock_answers_the_requirements():

@@ -15,10 +15,12 @@ from infra.stack import bring_up, ports, supervision
 from infra.stack.certificates import ensure_certificates
 from infra.stack.layout import Layout
 from infra.stack.secret_files import create_once, ensure_secrets, secret_names
-from infra.stack.services import airflow, spark
+from infra.stack.services import airflow, registry, spark
 
 NOW = datetime.datetime.now(datetime.UTC)
 PORTS = {name: 20000 + number for number, name in enumerate(ports.NAMES)}
+FILES_ONLY = [name for name, module in registry.MODULES.items() if module in ("airflow", "streams")]
+"""Services whose launch prepares nothing but files; what the others are started with, the running stack shows."""
 
 
 def test_secrets_are_private_and_differ(tmp_path: Path) -> None:
@@ -106,6 +108,15 @@ def test_no_configuration_holds_a_secret(tmp_path: Path) -> None:
     values = [path.read_text() for path in layout.secrets.iterdir()]
     assert values
     assert not [value for value in values if value in shown]
+
+
+@pytest.mark.parametrize("service", FILES_ONLY)
+def test_no_argument_holds_a_secret(tmp_path: Path, service: str) -> None:
+    layout = bring_up.prepare(tmp_path / "run", {})
+    values = [path.read_text() for path in layout.secrets.iterdir()]
+    assert values
+    arguments = " ".join(registry.launcher(service)(layout).argv)
+    assert not [value for value in values if value in arguments]
 
 
 def test_another_systems_address_in_the_environment_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
