@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from commonweal.errors import DataLossError
+
 Offsets = dict[int, int]
 
 
@@ -62,3 +64,24 @@ def from_json(stored: str | Mapping[str, Any]) -> Offsets:
 def spark_json(topic: str, offsets: Mapping[int, int]) -> str:
     """Offsets as Spark's Kafka source takes them."""
     return json.dumps({topic: {str(partition): offsets[partition] for partition in sorted(offsets)}})
+
+
+def refuse_losses(dataset: str, topic: str, start: Offsets, *, beginning: Offsets, end: Offsets) -> None:
+    """See to it that Kafka still holds everything from ``start`` on: nothing is skipped because it is gone.
+
+    Raises:
+        DataLossError: A partition begins behind its start, or ends before it.
+    """
+    lost = {partition: beginning[partition] - start[partition] for partition in start if beginning[partition] > start[partition]}
+    shrunk = [partition for partition in start if end[partition] < start[partition]]
+    if lost or shrunk:
+        raise DataLossError(_loss_message(dataset, topic, lost, shrunk))
+
+
+def _loss_message(dataset: str, topic: str, lost: Offsets, shrunk: list[int]) -> str:
+    what = [f"partition {partition} lost {records} records before they were landed" for partition, records in lost.items()]
+    what += [f"partition {partition} ends before what was landed" for partition in shrunk]
+    return (
+        f"{dataset}: topic {topic}: {'; '.join(what)}; nothing is skipped. Publish them again, or accept the loss with a reason: "
+        f"commonweal loss accept {dataset}"
+    )

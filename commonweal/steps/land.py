@@ -22,7 +22,7 @@ from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import MAIN, attempt_branch, landing_table
 from commonweal.lake.spark import appended
-from commonweal.offsets import Offsets, advance, count, from_json, gaps, spark_json, to_json
+from commonweal.offsets import Offsets, advance, count, from_json, gaps, refuse_losses, spark_json, to_json
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import ddl, landing_schema
 from commonweal.settings import Settings
@@ -147,14 +147,7 @@ def _batches(contract: Contract, ports: Ports, topic: str) -> Iterator[Range]:
     seen = positions(ports.settings, topic)
     start = landed_offsets(contract, ports, topic, seen.topic_id)
     start = skip_accepted_losses(contract, ports, topic, {partition: start.get(partition, 0) for partition in seen.end})
-    lost = {
-        partition: seen.beginning[partition] - start[partition]
-        for partition in start
-        if seen.beginning[partition] > start[partition]
-    }
-    shrunk = [partition for partition in start if seen.end[partition] < start[partition]]
-    if lost or shrunk:
-        raise DataLossError(_loss_message(contract.id, topic, lost, shrunk))
+    refuse_losses(contract.id, topic, start, beginning=seen.beginning, end=seen.end)
     key_epoch = _key_epoch(contract, ports)
     while count(start, seen.end):
         stop = advance(start, seen.end, contract.limits.batch_records)
@@ -167,15 +160,6 @@ def _key_epoch(contract: Contract, ports: Ports) -> int | None:
     if not contract.has_pseudonyms:
         return None
     return dataset_epoch(ports.engine, contract.id) or newest_epoch(ports.engine)
-
-
-def _loss_message(dataset: str, topic: str, lost: Offsets, shrunk: list[int]) -> str:
-    what = [f"partition {partition} lost {records} records before they were landed" for partition, records in lost.items()]
-    what += [f"partition {partition} ends before what was landed" for partition in shrunk]
-    return (
-        f"{dataset}: topic {topic}: {'; '.join(what)}; nothing is skipped. Publish them again, or accept the loss with a reason: "
-        f"commonweal loss accept {dataset}"
-    )
 
 
 def skip_accepted_losses(contract: Contract, ports: Ports, topic: str, start: Offsets) -> Offsets:
