@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from commonweal.settings import Settings
 
@@ -17,6 +17,8 @@ PREFIX, OWNER = "commonweal-stack-", "test-run"
 
 # Time is measured by benches, never by tests; under CI Hypothesis has such a profile of its own.
 settings.register_profile("untimed", deadline=None)
+# For a test that is meant to fail: that it does is enough, the smallest example isn't looked for.
+settings.register_profile("unshrunk", deadline=None, phases=(Phase.explicit, Phase.generate))
 if "CI" not in os.environ:
     settings.load_profile("untimed")
 

@@ -8,6 +8,7 @@ from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, S3Error
 
+from commonweal.apply.minio import _make_bucket
 from commonweal.errors import AccessDeniedError, ConfigError
 from commonweal.render.access import MINIO_USERS
 from commonweal.store import client, endpoint, get_object, object_keys, put_object
@@ -106,6 +107,18 @@ def test_objects_are_encrypted_at_rest(root):
     for bucket, key in PLACES:
         encrypted = root.stat_object(bucket_name=bucket, object_name=key).metadata.get("x-amz-server-side-encryption") == "AES256"
         assert encrypted == (bucket != FOREIGN)
+
+
+def test_a_bucket_is_made_encrypted(root):
+    name, key = "access-test-encrypted", "a.txt"
+    _make_bucket(root, name)
+    try:
+        put_object(root, name, key, b"invented", content_type="text/plain")
+        metadata = root.stat_object(bucket_name=name, object_name=key).metadata
+    finally:
+        root.remove_object(bucket_name=name, object_name=key)
+        root.remove_bucket(bucket_name=name)
+    assert metadata.get("x-amz-server-side-encryption") == "AES256"
 
 
 @pytest.mark.usefixtures("root")

@@ -149,11 +149,13 @@ def test_the_same_attempt_never_commits_twice(database, lake, writer, tables):
 
 
 def test_rows_that_refuse_undo_everything(database, lake, writer, tables):
+    dataset = {"d": dataset_of(tables)}
+
     def refuse(connection):
-        connection.execute(text("insert into hold (dataset, person, reason) values ('committest.x', 'p', 'r')"))
+        connection.execute(text("insert into hold (dataset, person, reason) values (:d, 'p', 'r')"), dataset)
         raise ConflictError("no")
 
-    with leases.held(database, dataset_of(tables), "test", seconds=30) as lease:
+    with leases.held(database, dataset["d"], "test", seconds=30) as lease:
         change = change_of(lake, writer, tables, lease, rows=refuse)
         files = metadata_files(lake, tables[0])
         with pytest.raises(ConflictError, match="no"):
@@ -161,7 +163,7 @@ def test_rows_that_refuse_undo_everything(database, lake, writer, tables):
     assert rows_of(writer, tables[0]) == 0
     assert metadata_files(lake, tables[0]) == files, "staged metadata of a commit that is known to have lost stays behind"
     with database.begin() as connection:
-        assert connection.execute(text("select 1 from hold where dataset = 'committest.x'")).first() is None
+        assert connection.execute(text("select 1 from hold where dataset = :d"), dataset).first() is None
 
 
 def metadata_files(lake, table: TableId) -> int:

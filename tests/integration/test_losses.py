@@ -31,7 +31,10 @@ from tests.integration.histories import Sent
 NAME = f"loss_{secrets.token_hex(4)}"
 ENGINEER = Person("engineer", None)
 ACCEPTED = text("select partition, start_offset, end_offset, person, reason from accepted_loss where dataset = :dataset")
-EVIDENCE = text("select count(*) from evidence where dataset = :dataset and action = 'loss_accepted' and actor = 'engineer'")
+EVIDENCE = text("""
+select count(*) from evidence where dataset = :dataset and action = 'loss_accepted' and actor = 'engineer'
+and cast(body as jsonb) -> 'details' ->> 'reason' = 'the disk was full'
+""")
 
 
 @pytest.fixture(scope="module")

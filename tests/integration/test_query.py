@@ -13,12 +13,16 @@ from sqlalchemy import text
 from commonweal import bus
 from commonweal.apply import apply
 from commonweal.cli import main
+from commonweal.contract.loader import load_datasets
 from commonweal.database import engine
+from commonweal.errors import AccessDeniedError
 from commonweal.lake import lease as leases
 from commonweal.people import Person
 from commonweal.ports import open_ports
+from commonweal.reading import Request, read
 from commonweal.steps.release import roll_back
 from commonweal.steps.run import run_with, steps_of
+from commonweal.store import client, get_object, object_keys, put_object
 from tests.integration.histories import Sent
 
 NAME = f"query_{secrets.token_hex(4)}"
@@ -132,6 +136,35 @@ def test_no_row_is_read_when_the_evidence_can_not_be_written(ask, ports, monkeyp
             owner.execute(text("grant insert on evidence to query"))
     assert (code, out) == (13, b"")
     assert "lacks a right" in err
+
+
+def test_what_was_asked_for_is_in_the_evidence_before_a_row_is_read(ask, ports):
+    """Without the files that hold rows nothing can be read; that it was asked for is recorded all the same."""
+    store, bucket = client(ports.settings, "root"), ports.settings.bucket_lakehouse
+    files = [key for key in object_keys(store, bucket, f"hotline/{NAME}/") if key.endswith(".parquet")]
+    contents = {key: get_object(store, bucket, key) for key in files}
+    assert files
+    try:
+        for key in files:
+            store.remove_object(bucket_name=bucket, object_name=key)
+        code, _, _ = ask("--format", "csv", "--limit", "7")
+    finally:
+        for key, content in contents.items():
+            put_object(store, bucket, key, content, content_type="application/octet-stream")
+    actor, action, details = last_entry(ports)
+    assert code == 20
+    assert (actor, action, details.get("rows_at_most")) == ("engineer", "read", 7)
+
+
+def test_a_refusal_is_in_the_evidence_even_where_nothing_was_released(stack):
+    datasets = load_datasets(stack.settings.schemas_dir)
+    asked = Request("public_security.household_registration", purpose=f"purpose_{secrets.token_hex(4)}", role="auditor")
+    with pytest.raises(AccessDeniedError, match="not in its contract"):
+        read(asked, stack.settings, datasets)
+    with engine(stack.settings, "query").begin() as connection:
+        last = connection.execute(LAST, {"dataset": asked.dataset}).one()
+    details = json.loads(last.body)["details"]
+    assert (last.actor, last.action, details["purpose"]) == ("auditor", "read_denied", asked.purpose)
 
 
 @pytest.mark.parametrize("purpose", ["marketing", "99010119900307002X"])
