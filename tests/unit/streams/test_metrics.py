@@ -106,6 +106,11 @@ def test_what_is_not_known_is_left_out_and_not_zero(samples):
     assert samples["commonweal_dataset_has_work", PRODUCT] == 0
 
 
+def test_labels_are_few_and_never_a_text():
+    labels = {name for family in of_platform(HEALTH, NOW.timestamp()) for sample in family.samples for name in sample.labels}
+    assert labels <= {"dataset", "step", "outcome", "hash"}
+
+
 def test_numbers_of_the_platform(samples):
     assert samples["commonweal_gate_results_total", SOURCE, "refused"] == 2
     assert samples["commonweal_step_failures_total", SOURCE, "gate"] == 2
