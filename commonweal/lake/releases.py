@@ -35,7 +35,7 @@ select exists (
     join release r on r.dataset = b.dataset and r.number = b.number
     where c.dataset = :dataset
       -- its very snapshots, or its rows in other files: compaction recomputes no key
-      and (c.snapshots = r.snapshots or (c.counts = '{"keys": 0}' and c.offsets = r.offsets and c.inputs = r.inputs)))
+      and (c.snapshots = r.snapshots or (c.counts ->> 'keys' = '0' and c.offsets = r.offsets and c.inputs = r.inputs)))
 """)
 HELD = text("select person, reason, made_at from hold where dataset = :dataset")
 DOCUMENTS = ("snapshots", "rows", "counts", "offsets", "inputs")
