@@ -22,7 +22,7 @@ def asked(stack, path: str) -> str:
 
 @pytest.fixture(scope="module")
 def families(stack):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         found = {family.name: family for family in text_string_to_metric_families(asked(stack, "/metrics"))}
         if "commonweal_dataset_lag_records" in found or time.monotonic() > deadline:
