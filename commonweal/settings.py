@@ -38,7 +38,11 @@ class Settings(BaseSettings):
     bucket_reports: str = Field(default="reports", description="Bucket of the gate's reports.")
     spark_remote: str = Field(default="", description="Address of the Spark Connect server, sc://host:port, without its token.")
     airflow_url: str = Field(default="", description="URL of Airflow's API server.")
-    lease_seconds: int = Field(default=60, ge=5, description="Seconds after which a lease that was not renewed is free.")
+    lease_seconds: int = Field(
+        default=60,
+        ge=5,
+        description="Seconds after which a lease not renewed is free, and a transaction that stands still ended.",
+    )
     watch_seconds: float = Field(default=1.0, gt=0, description="Seconds between two looks of watch at the end offsets.")
     sweep_seconds: float = Field(default=30.0, gt=0, description="Seconds between two sweeps for work that a hint missed.")
     backup_endpoint: str = Field(default="", description="URL of the object store that backups to s3:// go to.")
