@@ -1,0 +1,63 @@
+"""The server acted and its answer was lost: COMMIT, PutObject. The step ends as if nothing had been, or says so."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.faults import child, world
+from tests.faults.proxy import between, commits, puts
+
+STEPS = ("land", "clean", "gate", "release")
+RETRYABLE = 20
+
+
+@pytest.fixture(scope="module")
+def here(stack, tmp_path_factory):
+    made = world.open_world(stack.settings, tmp_path_factory.mktemp("answers"), "answers")
+    yield made
+    made.ports.close()
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return count()
+
+
+def prepare(here: world.World, step: str, numbers) -> None:
+    if not here.has_work(step):
+        here.publish(next(numbers) for _ in range(60))
+        for before in STEPS[: STEPS.index(step)]:
+            here.run(before)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_answer_to_commit_lost(here, numbers, tmp_path: Path, step: str):
+    """It was committed: the step finds that by reading, and ends well, having changed things once."""
+    prepare(here, step, numbers)
+    before = here.commits(step)
+    with between(here.settings.database_port, commits) as proxy:
+        proxy.armed = 1
+        settings = here.settings.model_copy(update={"database_host": "127.0.0.1", "database_port": proxy.port})
+        assert child.end_of(child.Order(step, here.source.id, settings, tmp_path / "log")) == 0, (tmp_path / "log").read_text()
+        assert proxy.dropped == 1
+    assert here.commits(step) == before + 1
+    assert here.run(step) == "nothing"
+
+
+@pytest.mark.parametrize(("step", "bucket"), [("gate", "reports"), ("release", "lakehouse")])
+def test_answer_to_put_object_lost(here, numbers, tmp_path: Path, step: str, bucket: str):
+    """The object is there; written again it is the same. The step ends well, or is run again."""
+    prepare(here, step, numbers)
+    before, port = here.commits(step), int(here.settings.s3_endpoint.rsplit(":", 1)[1])
+    with between(port, puts(bucket)) as proxy:
+        proxy.armed = 1
+        settings = here.settings.model_copy(update={"s3_endpoint": f"http://127.0.0.1:{proxy.port}"})
+        assert child.end_of(child.Order(step, here.source.id, settings, tmp_path / "log")) in (0, RETRYABLE)
+        assert proxy.dropped == 1
+    here.run(step)
+    assert here.commits(step) == before + 1
+
+
+def test_the_evidence_is_unbroken(here):
+    assert world.evidence_break(here.settings) is None
