@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help install demo test check lock clean
+.PHONY: help install demo test faults check lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -20,6 +20,10 @@ demo: install ## start the stack, run the main job to its end, say where to look
 test: install ## run every test, on a stack of its own; ARGS go to pytest
 	@$(BIN)/python -m infra.install
 	@$(BIN)/pytest $(ARGS)
+
+faults: install ## 100,000 events and 100 faults on a stack of its own, up to an hour; writes docs/faults.md; ARGS: --seed, --minutes, …
+	@$(BIN)/python -m infra.install --no-browser
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 check: install ## lint, types, import directions, roofs on files and functions, stale pages
 	@$(BIN)/ruff check

@@ -1,12 +1,15 @@
-"""The server acted and its answer was lost: COMMIT, PutObject. The step ends as if nothing had been, or says so."""
+"""The server acted and its answer was lost: COMMIT, PutObject, Produce. The step ends as if nothing had been, or says so."""
 
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tests.faults import child, world
-from tests.faults.proxy import between, commits, puts
+from tests.faults.driver import EXPECTED
+from tests.faults.ledger import compare
+from tests.faults.proxy import between, commits, large, led_to, lossy, puts
 
 STEPS = ("land", "clean", "gate", "release")
 RETRYABLE = 20
@@ -57,6 +60,41 @@ def test_answer_to_put_object_lost(here, numbers, tmp_path: Path, step: str, buc
         assert proxy.dropped == 1
     here.run(step)
     assert here.commits(step) == before + 1
+
+
+def test_answer_to_produce_lost(here, numbers):
+    """The producer sends the batch again, and the broker knows it by its number: each event stands there once."""
+    port = int(here.settings.kafka_bootstrap.rsplit(":", 1)[1])
+    with between(port, large(4_000)) as proxy, led_to(proxy):
+        proxy.armed = 1
+        here.publish(next(numbers) for _ in range(200))
+        assert proxy.dropped == 1
+    assert not here.ledger.unknown
+    for step in STEPS:
+        here.run(step)
+    release = here.released()
+    assert release.counts["accepted"] == len(here.ledger.acknowledged)
+    assert not compare(*world.read_release(here.settings, here.source, release.number), here.ledger)
+
+
+def test_over_a_slow_and_lossy_line_to_the_database_every_step_comes_to_its_end(here, numbers, tmp_path: Path):
+    """Any answer may be lost: a step names no wrong cause, and run until it ends well it has changed things once."""
+    with between(here.settings.database_port, lossy(Random(20_261_126), 0.004)) as proxy:
+        proxy.armed, proxy.delay = 1_000_000, 0.01
+        settings = here.settings.model_copy(update={"database_host": "127.0.0.1", "database_port": proxy.port})
+        for step in STEPS:
+            prepare(here, step, numbers)
+            before = here.commits(step)
+            tries = [child.end_of(child.Order(step, here.source.id, settings, tmp_path / "log"))]
+            while tries[-1]:
+                here.let_lease_expire(step)
+                tries.append(child.end_of(child.Order(step, here.source.id, settings, tmp_path / "log")))
+                assert len(tries) < 25, tries
+            assert set(tries) <= EXPECTED, (step, tries, (tmp_path / "log").read_text())
+            assert here.commits(step) == before + 1
+        assert proxy.dropped >= 1
+    release = here.released()
+    assert not compare(*world.read_release(here.settings, here.source, release.number), here.ledger)
 
 
 def test_the_evidence_is_unbroken(here):

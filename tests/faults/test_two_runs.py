@@ -1,0 +1,84 @@
+"""A run that stands still beyond its lease while another takes over, and two runs at once: each change happens once."""
+
+import os
+import signal
+import time
+from itertools import count
+
+import psutil
+import pytest
+
+from commonweal.errors import ConflictError, FencedError, TransientError
+from tests.faults import child, world
+from tests.faults.ledger import compare
+from tests.faults.points import IN_TRANSACTION, OUTSIDE
+
+STEPS = ("land", "clean", "gate", "release")
+
+
+@pytest.fixture(scope="module")
+def here(stack, tmp_path_factory):
+    made = world.open_world(stack.settings, tmp_path_factory.mktemp("runs"), "runs")
+    yield made
+    made.ports.close()
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return count()
+
+
+def prepare(here: world.World, step: str, numbers) -> None:
+    if not here.has_work(step):
+        here.publish(next(numbers) for _ in range(60))
+        for before in STEPS[: STEPS.index(step)]:
+            here.run(before)
+
+
+def await_stop(pid: int) -> None:
+    deadline = time.monotonic() + 120
+    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+        assert time.monotonic() < deadline, "it did not come to the point"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_stopped_beyond_its_lease_ends_without_a_change(here, numbers, tmp_path, step):
+    """It finds a ref moved when it stages its change, or another epoch when it commits it."""
+    prepare(here, step, numbers)
+    before = here.commits(step)
+    stopped = child.start(child.Order(step, here.source.id, here.settings, tmp_path / "log", OUTSIDE[step], stops=True))
+    await_stop(stopped.pid)
+    assert here.run(step) == "done"
+    os.kill(stopped.pid, signal.SIGCONT)
+    assert child.await_end(stopped) in (ConflictError.exit_code, FencedError.exit_code), (tmp_path / "log").read_text()
+    assert here.commits(step) == before + 1
+
+
+def test_a_run_stopped_in_its_transaction_holds_nobody_up(here, numbers, tmp_path):
+    """The database ends a transaction that stands still for longer than a lease: else its locks would hold up every dataset."""
+    prepare(here, "release", numbers)
+    before = here.commits("release")
+    order = child.Order("release", here.source.id, here.settings, tmp_path / "log", IN_TRANSACTION, stops=True)
+    stopped = child.start(order)
+    await_stop(stopped.pid)
+    assert here.run("release") == "done"
+    os.kill(stopped.pid, signal.SIGCONT)
+    assert child.await_end(stopped) == TransientError.exit_code, (tmp_path / "log").read_text()
+    assert here.commits("release") == before + 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_two_runs_at_once_change_things_once(here, numbers, tmp_path, step):
+    prepare(here, step, numbers)
+    before = here.commits(step)
+    both = [child.start(child.Order(step, here.source.id, here.settings, tmp_path / f"log{number}")) for number in range(2)]
+    assert [child.await_end(one) for one in both] == [0, 0]
+    assert here.commits(step) == before + 1
+
+
+def test_people_read_the_ledger(here, numbers):
+    release = here.released()
+    assert here.ledger.acknowledged
+    assert not compare(*world.read_release(here.settings, here.source, release.number), here.ledger)
+    assert world.evidence_break(here.settings) is None
