@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from commonweal import evidence
 from commonweal.contract.model import Contract
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 PROGRAM = "pipeline"
 """In whose name a refusal is recorded when nobody is signed in."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-Decision = Literal["rollback", "hold", "lift", "list", "show", "repair", "replay", "dismiss", "accept_loss", "rotate_keys"]
+Decision = Literal[
+    "rollback", "hold", "lift", "list", "show", "repair", "replay", "dismiss", "accept_loss", "rotate_keys", "backup"
+]
 """What people decide. To see a dataset's rejected events is such a decision: they hold what the department wrote."""
 
 
@@ -59,13 +61,20 @@ def decider(contract: Contract, ports: "Ports", role: str, decision: Decision) -
         AccessDeniedError: Nobody is signed in, or they may not.
         TransientError: PostgreSQL is unreachable.
     """
-    try:
-        person = sign_in(ports.settings, role)
-    except AccessDeniedError:
-        # Whoever asked has no name yet: the program tells which role was tried.
-        _record_refusal(contract.id, ports, decision, role, signed_in=False)
-        raise
+    person = _signed_in(contract.id, ports, role, decision)
     may_decide(contract, ports, person, decision)
+    return person
+
+
+def decider_for_all(ports: "Ports", role: str, decision: Decision) -> Person:
+    """The person who signs in with the role, if they may decide what concerns every department.
+
+    Raises:
+        AccessDeniedError: Nobody is signed in, or they may not; that is in the evidence.
+        TransientError: PostgreSQL is unreachable.
+    """
+    person = _signed_in(None, ports, role, decision)
+    may_decide_for_all(ports.engine, person, decision)
     return person
 
 
@@ -77,20 +86,20 @@ def may_decide(contract: Contract, ports: "Ports", person: Person, decision: Dec
     """
     if decides(contract, person):
         return
-    _record_refusal(contract.id, ports, decision, person.role, signed_in=True)
+    _record_refusal(contract.id, ports.engine, decision, person.role, signed_in=True)
     raise AccessDeniedError(
         f"{contract.id}: {person.role} may not decide about it or see its rejected events; its department or an engineer may"
     )
 
 
-def may_decide_for_all(ports: "Ports", person: Person, decision: Decision) -> None:
+def may_decide_for_all(source: Engine, person: Person, decision: Decision) -> None:
     """Let pass who may decide what concerns every department: an engineer.
 
     Raises:
         AccessDeniedError: They may not; that is in the evidence.
     """
     if person.role != "engineer":
-        _record_refusal(None, ports, decision, person.role, signed_in=True)
+        _record_refusal(None, source, decision, person.role, signed_in=True)
         raise AccessDeniedError(f"{person.role} may not decide what concerns all departments; an engineer may")
 
 
@@ -104,6 +113,15 @@ def as_name(typed: str) -> str:
     return typed if NAME.fullmatch(typed) else "not a name"
 
 
-def _record_refusal(dataset: str | None, ports: "Ports", decision: Decision, role: str, *, signed_in: bool) -> None:
+def _signed_in(dataset: str | None, ports: "Ports", role: str, decision: Decision) -> Person:
+    try:
+        return sign_in(ports.settings, role)
+    except AccessDeniedError:
+        # Whoever asked has no name yet: the program tells which role was tried.
+        _record_refusal(dataset, ports.engine, decision, role, signed_in=False)
+        raise
+
+
+def _record_refusal(dataset: str | None, source: Engine, decision: Decision, role: str, *, signed_in: bool) -> None:
     details = {"decision": decision, "role": as_name(role), "signed_in": signed_in}
-    evidence.record(ports.engine, evidence.Entry(role if signed_in else PROGRAM, "decision_denied", dataset, details))
+    evidence.record(source, evidence.Entry(role if signed_in else PROGRAM, "decision_denied", dataset, details))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from commonweal import epochs, evidence
 from commonweal.contract.model import Contract
 from commonweal.database import database_errors
-from commonweal.errors import ConflictError
+from commonweal.errors import ConflictError, ContractError
 from commonweal.identity import add_epoch, current_epoch
 from commonweal.lake import lease as leases
 from commonweal.lake.catalog import create_branch, drop_branch, head
@@ -69,10 +69,15 @@ def rotate(ports: Ports, person: Person, *, reason: str) -> Iterator[Standing]:
 
     Raises:
         AccessDeniedError: Only an engineer may: the key is one for all departments; the refusal is in the evidence.
+        ContractError: A contract is broken; nothing was rotated.
         ConfigError: A key is missing, or a pseudonym has no sealed identifier; that dataset stays as it was.
         ConflictError, TransientError: As the commit function; the datasets that have moved stay so, start it again.
     """
-    may_decide_for_all(ports, person, "rotate_keys")
+    may_decide_for_all(ports.engine, person, "rotate_keys")
+    if ports.broken:
+        raise ContractError(
+            f"{', '.join(sorted(ports.broken))}: a broken contract, whose pseudonyms would stay under the old key; mend it first"
+        )
     sources = [contract for contract in ports.contracts.values() if contract.has_pseudonyms and contract.kind == "source"]
     epoch = _target(ports, sources, person, reason)
     for contract in sources:

@@ -56,7 +56,9 @@ class Seen:
 
     def knows(self, dataset: str) -> bool:
         """Whether the ends of all its topics were seen; one that may not be looked at is unknown, and not empty."""
-        contract = self.contracts[dataset]
+        contract = self.contracts.get(dataset)
+        if contract is None:
+            return False
         return contract.kind != "source" or {contract.topic, contract.repair_topic} <= set(self.ends)
 
 

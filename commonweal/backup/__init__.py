@@ -2,5 +2,5 @@
 
 PostgreSQL is the truth, so one snapshot of it says what belongs to a backup: its dump, and every object that its catalog reaches.
 Objects never change, so they may be copied after the snapshot; what deletes them waits meanwhile (``lake/keeping.py``). All that
-leaves is encrypted to an age recipient (https://age-encryption.org/v1): a backup needs no secret to be read, only a restore does.
+leaves is encrypted to an age recipient (https://age-encryption.org/v1): only a restore takes the private key.
 """

@@ -16,16 +16,20 @@ BATCH_BYTES = 1 << 18
 
 
 def first_appended(settings: Settings, topic: str, start: Mapping[int, int], end: Mapping[int, int]) -> datetime | None:
-    """When the first record of ``[start, end)`` was appended, by the broker's clock; None when there is none.
+    """When the first record of ``[start, end)`` was appended, by the broker's clock; None when Kafka holds none of them.
 
     Only the time of a record is looked at.
 
     Raises:
         TransientError: Kafka gives none of them in time.
     """
-    waiting = {partition: start.get(partition, 0) for partition, stop in end.items() if start.get(partition, 0) < stop}
+    with bus.admin(settings, "admin") as client:
+        held = bus.beginning_offsets(client, [topic])[topic]
+    # What Kafka lost before it was landed has no time any more.
+    begins = {partition: max(start.get(partition, 0), held[partition]) for partition in end}
+    waiting = {partition: at for partition, at in begins.items() if at < end[partition]}
     times: dict[int, int] = {}
-    with bus.consumer(settings, "landing", auto_offset_reset="earliest") as consumer:
+    with bus.consumer(settings, "admin", auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(topic, partition) for partition in waiting])
         for partition, offset in waiting.items():
             consumer.seek(TopicPartition(topic, partition), offset)

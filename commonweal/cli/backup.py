@@ -32,11 +32,12 @@ def make(
     from commonweal.backup.programs import Programs
     from commonweal.backup.targets import open_target
     from commonweal.cli.screen import progress
-    from commonweal.people import sign_in
+    from commonweal.people import decider_for_all
+    from commonweal.ports import open_ports
     from infra.install import postgres_bin
 
     settings = load_settings()
-    person = sign_in(settings, role)
+    person = decider_for_all(open_ports(settings), role, "backup")
     with progress() as tell:
         made = backup(Programs(postgres_bin(), settings), open_target(target, settings), recipient, person, tell=tell)
     print(f"backup {made.manifest.name}: {len(made.manifest.objects):,} objects, {made.copied:,} of them copied now")

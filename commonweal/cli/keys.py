@@ -41,12 +41,12 @@ def rotate(
     from rich.live import Live
 
     from commonweal.cli.screen import console as screen
-    from commonweal.people import sign_in
+    from commonweal.people import decider_for_all
     from commonweal.ports import open_ports
     from commonweal.rotation import rotate as rotate_keys
 
     ports = open_ports(load_settings())
-    person = sign_in(ports.settings, role)
+    person = decider_for_all(ports, role, "rotate_keys")
     moved: list[Standing] = []
     with Live(_table(moved), console=screen()) as live:
         for standing in rotate_keys(ports, person, reason=reason):

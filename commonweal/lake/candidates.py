@@ -25,6 +25,7 @@ on conflict (dataset) do update set
 where candidate.number = excluded.number - 1
 """)
 
+CARRIES = "carries"
 CLOSED_THROUGH = "closed_through"
 
 
@@ -40,7 +41,8 @@ class Candidate:
         landing_snapshot: Snapshot of the landing table it was made from; None for a product.
         snapshots: By table, the snapshot that is to be audited.
         rows: By table, the number of rows that people would read; known after the audit, before it empty.
-        counts: What the step counted: keys touched, events taken; for open data also ``closed_through``, a day as ``20261126``.
+        counts: What the step counted: keys touched, events taken; for open data also ``closed_through``, a day as ``20261126``;
+            and ``carries``, see ``content``.
         inputs: By dataset, the number of the release it was made from, transitively; empty for a source.
         contract_digest: Of the contract, and after a colon of the code, that it was made with.
         code_version: Of the code it was made by.
@@ -59,6 +61,11 @@ class Candidate:
     contract_digest: str
     code_version: str
     key_epoch: int | None = None
+
+    @property
+    def content(self) -> int:
+        """Number of the candidate whose content this one carries: its own, unless maintenance made it of the same events."""
+        return self.counts.get(CARRIES, self.number)
 
     @property
     def closed_through(self) -> date | None:

@@ -18,10 +18,10 @@ NUMBERED = text("select * from release where dataset = :dataset and number = :nu
 NEXT = text("select coalesce(max(number), 0) + 1 from release where dataset = :dataset")
 INSERT = text("""
 insert into release (dataset, number, commit_id, gate_id, snapshots, rows, counts, offsets, inputs, contract_version,
-                     contract_digest, suite_digest, code_version, quality_digest, key_epoch)
+                     contract_digest, suite_digest, code_version, quality_digest, key_epoch, content)
 values (:dataset, :number, :commit_id, :gate_id, cast(:snapshots as jsonb), cast(:rows as jsonb), cast(:counts as jsonb),
         cast(:offsets as jsonb), cast(:inputs as jsonb), :contract_version, :contract_digest, :suite_digest, :code_version,
-        :quality_digest, :key_epoch)
+        :quality_digest, :key_epoch, :content)
 """)
 POINT = text("""
 insert into current_release (dataset, number) values (:dataset, :number)
@@ -34,8 +34,7 @@ select exists (
     join rolled_back b on b.dataset = c.dataset
     join release r on r.dataset = b.dataset and r.number = b.number
     where c.dataset = :dataset
-      -- its very snapshots, or its rows in other files: compaction recomputes no key
-      and (c.snapshots = r.snapshots or (c.counts ->> 'keys' = '0' and c.offsets = r.offsets and c.inputs = r.inputs)))
+      and (c.snapshots = r.snapshots or coalesce((c.counts ->> 'carries')::bigint, c.number) = r.content))
 """)
 HELD = text("select person, reason, made_at from hold where dataset = :dataset")
 DOCUMENTS = ("snapshots", "rows", "counts", "offsets", "inputs")
@@ -61,6 +60,7 @@ class Release:
         code_version: Commit of the code.
         quality_digest: Of the gate's report.
         key_epoch: Under which its pseudonyms stand; None where there are none.
+        content: Number of the candidate whose content it carries, see ``Candidate.content``.
         made_at: When, by the database's clock; None before it is stored.
     """
 
@@ -79,6 +79,7 @@ class Release:
     code_version: str
     quality_digest: str
     key_epoch: int | None = None
+    content: int | None = None
     made_at: datetime | None = None
 
 

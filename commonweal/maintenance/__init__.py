@@ -1,7 +1,6 @@
 """Nightly maintenance over all datasets: expire, compact, janitor, audit. Each is a module with a function of its name.
 
 Whatever changes a dataset happens under its lease, so never beside a run; a dataset that is busy is left for the next night.
-What isn't done: landed events past the contract's retention stay, since keys whose events have gone need a base event first.
 """
 
 import importlib

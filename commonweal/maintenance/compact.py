@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from commonweal import evidence
 from commonweal.contract.model import Contract
 from commonweal.errors import ConflictError, GateClosedError
-from commonweal.lake.candidates import Candidate, read_candidate, write_candidate
+from commonweal.lake.candidates import CARRIES, Candidate, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head, summary
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
@@ -87,7 +87,7 @@ def _compact_candidate(ports: Ports, many: int, contract: Contract, lease: Lease
             RefMove(table, CANDIDATE, before.snapshots[name], snapshots[name]),
             RefMove(table, branch, snapshots[name], None),
         ]
-    counts = {**before.counts, "keys": 0}
+    counts = {**before.counts, "keys": 0, CARRIES: before.content}
     after = replace(before, number=before.number + 1, commit_id=branch, snapshots=snapshots, rows={}, counts=counts)
     _commit(ports, lease, branch, moves, partial(_write_candidate, after))
     return len(wanted)

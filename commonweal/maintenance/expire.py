@@ -4,7 +4,7 @@ Every release is kept for a while, then the last of each day, then of each month
 dataset that a person holds stay; a kept release keeps the releases it was made from.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from commonweal.lake.catalog import load
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import TableId, attempt_branch, landing_table, release_tag, released_tables
-from commonweal.lake.releases import Release, hold_of, list_releases
+from commonweal.lake.releases import Release, hold_of, list_releases, rolled_back_numbers
 from commonweal.maintenance.landed_events import expire_landed_events
 from commonweal.maintenance.turns import in_turn
 from commonweal.ports import Ports
@@ -45,11 +45,20 @@ def expire(ports: Ports, contracts: Iterable[Contract], *, now: datetime | None 
     return {"releases": releases, "events": events, "busy": busy}
 
 
-def kept_numbers(newest_first: Sequence[Release], retention: Retention, *, now: datetime) -> set[int]:
-    """The releases of one dataset that its contract keeps; days and months are those of China."""
+def kept_numbers(
+    newest_first: Sequence[Release], retention: Retention, *, now: datetime, rolled_back: Collection[int] = ()
+) -> set[int]:
+    """The releases of one dataset that its contract keeps; days and months are those of China.
+
+    What was rolled back stays as long as every release does, and never as the last one of a day or month: nobody reads it.
+    """
     kept, days, months = {made.number for made in newest_first[:1]}, set(), set()
     for made in newest_first:
         at = (made.made_at or now).astimezone(HERE)
+        if made.number in rolled_back:
+            if (now - at).days < retention.releases_days:
+                kept.add(made.number)
+            continue
         is_last_of_day, is_last_of_month = at.date() not in days, (at.year, at.month) not in months
         days.add(at.date())
         months.add((at.year, at.month))
@@ -95,7 +104,7 @@ def _kept(ports: Ports, releases: Mapping[str, list[tuple[Release, bool]]], now:
         current = {release.number for release, is_current in listed if is_current}
         is_held = hold_of(ports.engine, dataset) is not None
         whole = {release.number for release in made}
-        own = whole if contract is None or is_held else kept_numbers(made, contract.retention, now=now)
+        own = whole if contract is None or is_held else _kept_of(ports, contract, made, now)
         kept[dataset] = own | current
     reached = with_inputs(kept, {dataset: [release for release, _ in made] for dataset, made in releases.items()})
     for dataset in releases:
@@ -103,6 +112,11 @@ def _kept(ports: Ports, releases: Mapping[str, list[tuple[Release, bool]]], now:
         for name, number in (candidate.inputs if candidate else {}).items():
             reached.setdefault(name, set()).add(number)
     return reached
+
+
+def _kept_of(ports: Ports, contract: Contract, made: Sequence[Release], now: datetime) -> set[int]:
+    gone = rolled_back_numbers(ports.engine, contract.id)
+    return kept_numbers(made, contract.retention, now=now, rolled_back=gone)
 
 
 def _tags(ports: Ports, table: TableId, kept: set[int]) -> Iterable[RefMove]:

@@ -107,7 +107,7 @@ def _expire(ports: Ports, contract: Contract, lease: Lease, basis: Basis, plan: 
         written, gone = _write_landing(ports, contract, basis, branch, plan.going)
         left = accepted_events(contract, at(ports.spark, landing, written))
         keys = write_states(contract, ports, branch, left, plan.touched)
-        candidate = next_candidate(contract, ports, replace(basis, landing_snapshot=written), branch, keys)
+        candidate = next_candidate(contract, ports, replace(basis, landing_snapshot=written), branch, keys, carries=True)
         landed = RefMove(landing, MAIN, basis.landing_snapshot, written), RefMove(landing, branch, written, None)
         moves = (*landed, *candidate_moves(contract, basis, candidate))
         rows = partial(_write_rows, candidate, plan.cutoff, gone)

@@ -16,7 +16,7 @@ from commonweal.database import database_errors
 from commonweal.epochs import OF_DATASET
 from commonweal.errors import ConflictError
 from commonweal.folding import accepted_events, closed_keys, settled
-from commonweal.lake.candidates import Candidate, read_candidate, write_candidate
+from commonweal.lake.candidates import CARRIES, Candidate, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
@@ -49,6 +49,11 @@ class Basis:
         before = self.before
         return before is None or (before.contract_digest, before.key_epoch) != (made_by(contract), self.key_epoch)
 
+    def is_rotated(self, contract: Contract) -> bool:
+        """True when the pseudonym keys are all that changed since the candidate before."""
+        before = self.before
+        return before is not None and (before.offsets, before.contract_digest) == (self.offsets, made_by(contract))
+
     def is_behind(self, contract: Contract) -> bool:
         """True when there is something to clean; a dataset without events has no candidate."""
         if self.before is None:
@@ -79,7 +84,7 @@ def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fal
         create_branch(ports.lake, table, branch, snapshot)
     try:
         keys = _write(contract, ports, basis, branch, rebuild or basis.is_rebuild(contract))
-        candidate = next_candidate(contract, ports, basis, branch, keys)
+        candidate = next_candidate(contract, ports, basis, branch, keys, carries=not rebuild and basis.is_rotated(contract))
         commit(ports.engine, ports.lake, _change(contract, lease, basis, candidate))
     except ConflictError:
         for table in basis.heads:
@@ -187,8 +192,8 @@ def _history_columns(contract: Contract) -> "list[Column]":
     return [F.col(name) for name in history_schema(contract).names]
 
 
-def next_candidate(contract: Contract, ports: Ports, basis: Basis, branch: str, keys: int) -> Candidate:
-    """The candidate that an attempt wrote on its branch.
+def next_candidate(contract: Contract, ports: Ports, basis: Basis, branch: str, keys: int, *, carries: bool) -> Candidate:
+    """The candidate that an attempt wrote on its branch; ``carries`` says that it shows what the one before it showed.
 
     Raises:
         ConflictError: The branch is gone.
@@ -207,7 +212,7 @@ def next_candidate(contract: Contract, ports: Ports, basis: Basis, branch: str, 
         landing_snapshot=basis.landing_snapshot,
         snapshots={str(name): snapshot for name, snapshot in snapshots.items()},
         rows={},
-        counts={"keys": keys},
+        counts={"keys": keys} | ({CARRIES: basis.before.content} if carries and basis.before else {}),
         inputs={},
         contract_digest=made_by(contract),
         code_version=ports.code_version,

@@ -85,16 +85,19 @@ def transform_module(contract: Contract) -> ModuleType:
     """The module with the product's ``transform``: its path is the dataset's id.
 
     Raises:
-        ContractError: There is no such module, or it has no ``transform``.
+        ContractError: There is no such module, it can't be imported, or it has no ``transform``.
     """
+    name, file = f"jobs.{contract.id}", f"jobs/{contract.department}/{contract.name}.py"
     try:
-        module = importlib.import_module(f"jobs.{contract.id}")
-    except ModuleNotFoundError:
-        raise ContractError(
-            f"{contract.id}: jobs/{contract.department}/{contract.name}.py is missing; write its transform"
-        ) from None
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        is_missing = error.name is not None and name.startswith(error.name)
+        why = "is missing; write its transform" if is_missing else f"imports {error.name}, which isn't there; mend it"
+        raise ContractError(f"{contract.id}: {file} {why}") from None
+    except Exception as error:  # noqa: BLE001 - whatever a transform's module does wrong is that dataset's fault alone
+        raise ContractError(f"{contract.id}: {file} can't be imported ({type(error).__name__}); mend it") from None
     if not hasattr(module, "transform"):
-        raise ContractError(f"{contract.id}: jobs/{contract.department}/{contract.name}.py has no function transform; write it")
+        raise ContractError(f"{contract.id}: {file} has no function transform; write it")
     return module
 
 

@@ -148,6 +148,8 @@ def _target(contract: Contract, ports: Ports, number: int) -> tuple[Release, Rel
         why = "it is the current one"
     elif not _is_kept(contract, ports, target):
         why = "it is no longer kept"
+    elif target.key_epoch != now.key_epoch:
+        why = f"its pseudonyms are of key epoch {target.key_epoch}, people read those of {now.key_epoch}"
     else:
         return target, now
     raise ConfigError(f"{contract.id}: can't roll back to release {number}: {why}; see: commonweal releases {contract.id}")
@@ -182,6 +184,7 @@ def _release(contract: Contract, ports: Ports, lease: Lease, candidate: Candidat
         code_version=ports.code_version,
         quality_digest=evidence.digest(result.report),
         key_epoch=candidate.key_epoch,
+        content=candidate.content,
     )
 
 
@@ -215,7 +218,7 @@ def _as_text(snapshots: dict[str, int]) -> dict[str, str]:
 
 
 def _write(made: Release, connection: Connection) -> None:
-    """Store the manifest; a hold or another candidate that came meanwhile wins."""
+    """Store the manifest; a hold that came meanwhile wins."""
     if connection.execute(text("select 1 from hold where dataset = :dataset"), {"dataset": made.dataset}).first():
         raise ConflictError(f"{made.dataset}: a person holds its releases back; nothing was released")
     write_release(connection, made)

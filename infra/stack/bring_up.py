@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from commonweal.errors import CommonwealError, ConfigError
+from commonweal.contract.loader import load_datasets
+from commonweal.errors import CommonwealError, ConfigError, ContractError
 from commonweal.identity import ensure_keys
 from commonweal.settings import Settings, load_settings
 from infra import install
@@ -43,6 +44,8 @@ STORES = ("postgres", "minio", "kafka", "databases")
 """The steps that bring up what keeps data, and nothing that works on it."""
 RESTORING = "restoring"
 """A file in the run folder while it holds a part of a backup only."""
+APPLIED = "applied"
+"""Mark in the run folder: every contract was applied once."""
 EARLY = ("spark",)
 """Services whose process needs nothing to start: only their first query waits."""
 
@@ -213,8 +216,18 @@ def _databases(start: Start) -> None:
 
 
 def _apply(start: Start) -> None:
-    if start.fresh:
-        apply_contracts(load_settings(start.layout.run_dir))
+    """Bring all in line; a stack that was in line before comes up with a broken contract too, and nothing is taken from it."""
+    settings, mark = load_settings(start.layout.run_dir), start.layout.run_dir / APPLIED
+    if not start.fresh:
+        return
+    try:
+        apply_contracts(settings)
+    except ContractError as error:
+        if not mark.exists() or not load_datasets(settings.schemas_dir).broken:
+            raise
+        start.board.console.print(f"nothing was applied: {error}", style="yellow", markup=False)
+    else:
+        mark.touch()
 
 
 def _set_up_airflow(start: Start) -> None:

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from commonweal.contract.loader import load_contract
+from commonweal.errors import ContractError
 from commonweal.lake.candidates import Candidate, closed_through
 from commonweal.lake.releases import Release
 from commonweal.settings import ROOT
@@ -52,3 +53,25 @@ def test_other_inputs_or_code_are_joined_whatever_the_day(product):
     assert not is_same(product, was, CLOSING, number=6)
     assert not is_same(product, candidate(product, closed_through(CLOSING), f"{product.digest}:other"), CLOSING)
     assert made_by(product) == f"{product.digest}:{code_digest(product)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "jobs/made_up/shared.py is missing; write its transform"),
+        ("def transform(:", r"can't be imported \(SyntaxError\); mend it"),
+        ("import nosuchlib", "imports nosuchlib, which isn't there; mend it"),
+        ("raise ValueError('a value')", r"can't be imported \(ValueError\); mend it$"),
+        ("x = 1", "has no function transform; write it"),
+    ],
+)
+def test_a_transform_that_can_not_be_had_is_an_error_of_its_own_dataset(product, tmp_path, monkeypatch, text, words):
+    import jobs
+
+    name = f"shared_{abs(hash(text))}" if text else "shared"
+    (tmp_path / "made_up").mkdir()
+    if text:
+        (tmp_path / "made_up" / f"{name}.py").write_text(text)
+    monkeypatch.setattr(jobs, "__path__", [*jobs.__path__, str(tmp_path)])
+    with pytest.raises(ContractError, match=words):
+        code_digest(product.model_copy(update={"id": f"made_up.{name}"}))

@@ -19,6 +19,9 @@ create table rolled_back (
     primary key (dataset, number),
     foreign key (dataset, number) references release
 );
+-- The candidate whose content a release carries: maintenance makes others of the same events.
+alter table release add column content bigint;
+update release r set content = g.candidate_number from gate_result g where g.id = r.gate_id;
 insert into rolled_back (dataset, number, person, reason)
 select r.dataset, r.number, 'commonweal', 'newer than the current release when this table was made'
 from release r join current_release c using (dataset) where r.number > c.number;

@@ -42,6 +42,12 @@ def test_day_is_chinas():
     assert kept(10 - 11.5 / 24, 10 - 12.5 / 24, 0) == {1, 2, 3}
 
 
+def test_what_was_rolled_back_is_no_last_of_its_day_or_month():
+    made = [release(number, age) for number, age in enumerate((40.2, 40.1, 10.2, 10.1, 0), start=1)][::-1]
+    assert kept_numbers(made, RETENTION, now=NOW, rolled_back={2, 4}) == {1, 3, 5}
+    assert kept_numbers(made[2:], Retention(releases_days=20), now=NOW, rolled_back={3}) == {3, 2}
+
+
 def test_newest_stays_however_old():
     assert kept(5000, 4000) == {2}
 
