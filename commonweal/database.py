@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from commonweal.errors import AccessDeniedError, ConfigError, TransientError
@@ -64,3 +65,10 @@ def translated(error: DBAPIError, what: str) -> ConfigError | AccessDeniedError 
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return TransientError(f"{what}: PostgreSQL is unreachable or ended the connection; see: commonweal stack status")
     return ConfigError(f"{what}: PostgreSQL refused the statement (SQLSTATE {state}); run: commonweal apply")
+
+
+def database_now(source: Engine) -> datetime:
+    """The database's clock: the one by which leases end and retention is counted."""
+    with database_errors("reading the database's clock"), source.begin() as connection:
+        found: datetime = connection.execute(text("select clock_timestamp()")).scalar_one()
+    return found

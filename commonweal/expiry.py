@@ -1,20 +1,21 @@
-"""Which landed events of one business key may go when the contract's retention has passed, and which stand for what went.
+"""Which landed events of one business key may go when the contract's retention has passed, and which stay for its state.
 
 Retention is kept event by event, but what people read as the present state must not change by it. So of the old events
 
-- those that hang together go together: one (source, event id), and what replaces what. Such a group stays as long as its newest
-  event;
-- of the groups that may go, the event that carries their last state stays, and the last one that says the same; so do withdrawals
-  that count. These are *base events*: they count though their target is gone, and are older than what the retention allows;
-- nothing goes that took effect when or after an event that stays did: history is cut at one point, never made wrong by a hole;
+- those that hang together go or stay together: one (source, event id), what replaces what, and what took effect in one instant;
+- nothing goes that took effect when or after a younger event did: history is cut at one point, never made wrong by a hole;
+- what carries the last state of those that may go stays, whole, with the last one that says the same; so does what was withdrawn,
+  or a later export would bring it back. These are *base events*, older than what the retention allows;
 - if the key's state would be another one after all, nothing of the key goes.
+
+An event that has gone can't come again: landing refuses what was recorded before the retention began.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from commonweal.states import Event, Settled, Target, Verdict, settle
+from commonweal.states import Event, Verdict, settle
 
 
 class Going(NamedTuple):
@@ -34,19 +35,18 @@ def going(events: Sequence[Event], is_old: Sequence[bool]) -> Going:
     Returns:
         Nothing in either set when all must stay.
     """
-    leaving = _leaving(events, is_old)
+    groups = _leaving(events, is_old)
+    leaving = sorted(index for group in groups for index in group)
     if not leaving:
         return Going()
-    bases = _bases([events[index] for index in leaving], leaving)
+    standing = {leaving[at] for at in _standing([events[index] for index in leaving])}
+    bases = frozenset(index for group in groups if standing & set(group) for index in group)
     gone = frozenset(leaving) - bases
-    is_settled = not gone and all(events[index].is_base for index in bases)
-    if is_settled or not _is_same_state(events, gone, bases):
-        return Going()
-    return Going(gone, bases)
+    return Going(gone, bases) if _is_same_state(events, gone) else Going()
 
 
-def _leaving(events: Sequence[Event], is_old: Sequence[bool]) -> list[int]:
-    """Events of groups that are old as a whole, and that took effect before every event that stays."""
+def _leaving(events: Sequence[Event], is_old: Sequence[bool]) -> list[list[int]]:
+    """Groups that are old as a whole, and took effect before every event that stays for its youth."""
     groups = list(_groups(events))
     leaving = [group for group in groups if all(is_old[index] for index in group)]
     while True:
@@ -54,12 +54,12 @@ def _leaving(events: Sequence[Event], is_old: Sequence[bool]) -> list[int]:
         earliest = min((events[index].order for index in range(len(events)) if index not in going_on), default=None)
         before = [group for group in leaving if earliest is None or max(events[index].order for index in group) < earliest]
         if len(before) == len(leaving):
-            return sorted(going_on)
+            return leaving
         leaving = before
 
 
 def _groups(events: Sequence[Event]) -> Iterable[list[int]]:
-    """Events that hang together: by id, by replacement."""
+    """Events that hang together: by id, by replacement, by instant, since two contents of one instant set each other aside."""
     leader = list(range(len(events)))
 
     def find(index: int) -> int:
@@ -67,51 +67,31 @@ def _groups(events: Sequence[Event]) -> Iterable[list[int]]:
             index = leader[index]
         return index
 
-    first: dict[tuple[str, str | None], int] = {}
+    first: dict[object, int] = {}
     for index, event in enumerate(events):
-        for name in {event.event_id, event.replaces} - {None}:
-            leader[find(index)] = find(first.setdefault((event.source, name), index))
+        for link in ((event.source, event.event_id), (event.source, event.replaces or event.event_id), event.order):
+            leader[find(index)] = find(first.setdefault(link, index))
     groups = defaultdict(list)
     for index in range(len(events)):
         groups[find(index)].append(index)
     return groups.values()
 
 
-def _bases(leaving: Sequence[Event], indexes: Sequence[int]) -> frozenset[int]:
-    """Of the events that leave, those that must stand for all of them."""
+def _standing(leaving: Sequence[Event]) -> set[int]:
+    """Of the events that leave, those on which a state stands: the last one, the last that says the same, what is withdrawn."""
     settled = settle(leaving)
-    found = {at for at, event in enumerate(leaving) if _withdraws(event, settled, at)}
+    found = {at for at, outcome in enumerate(settled.outcomes) if outcome.verdict is Verdict.WITHDRAWN}
     if settled.state == "live":
         carrier = leaving[settled.carrier]
         same = [at for at, event in enumerate(leaving) if event.digest == carrier.digest and event.order >= carrier.order]
         found |= {settled.carrier, max(same, key=lambda at: (leaving[at].order, at != settled.carrier))}
-    return frozenset(indexes[at] for at in found)
+    return found
 
 
-def _withdraws(event: Event, settled: Settled, at: int) -> bool:
-    return event.event_type == "withdrawn" and settled.outcomes[at].verdict is Verdict.WITHDRAWN
-
-
-def _is_same_state(events: Sequence[Event], gone: frozenset[int], bases: frozenset[int]) -> bool:
+def _is_same_state(events: Sequence[Event], gone: frozenset[int]) -> bool:
     """Whether the key's present state is the same, from the same event, without those that go."""
     before, kept = settle(events), [index for index in range(len(events)) if index not in gone]
     if not kept:
         return before.state == "unsettled"
-    after = settle(remaining(events, gone, bases))
-    if before.state != "live":
-        return after.state == before.state
-    return after.state == "live" and kept[after.carrier] == before.carrier
-
-
-def remaining(events: Sequence[Event], gone: Iterable[int], bases: Iterable[int]) -> list[Event]:
-    """The events that stay, as the next fold sees them: with base events marked, and targets that went missing."""
-    lost, based = set(gone), set(bases)
-    ids = {(event.source, event.event_id) for index, event in enumerate(events) if index not in lost}
-    kept = []
-    for index, event in enumerate(events):
-        if index in lost:
-            continue
-        is_lost = event.target is Target.SAME_KEY and (event.source, event.replaces) not in ids
-        target = Target.ABSENT if is_lost else event.target
-        kept.append(event._replace(is_base=event.is_base or index in based, target=target))
-    return kept
+    after = settle([events[index] for index in kept])
+    return after.state == before.state and (after.state != "live" or kept[after.carrier] == before.carrier)

@@ -4,11 +4,11 @@ What the fold compares (content, order) is worked out from the typed columns by 
 landing: another column that orders, a decimal that got wider and a rotated pseudonym apply to all events alike.
 """
 
+from collections.abc import Hashable, Iterable, Sequence
 from functools import partial, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from commonweal.contract.model import Contract
-from commonweal.errors import ConflictError
 from commonweal.render.lake_schema import ddl, fields_schema, landing_schema
 from commonweal.settling import OUTCOME_FIELDS, settle_batches
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import Column, DataFrame
 
+Key = TypeVar("Key", bound=Hashable)
+
 PLACE = ("_kafka_topic", "_kafka_partition", "_kafka_offset")
 ENVELOPE = ("_source", "_event_id", "_event_type", "_replaces", "_recorded_at", "_occurred_at", "_sequence", "_base")
 FLAGS = ("_digest", "_id_conflict", "_target")
 FLAGS_DDL = "_digest STRING, _id_conflict BOOLEAN, _target STRING"
 EXACT = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX", "ignoreNullFields": "true"}
-CLOSURE_ROUNDS = 50
-"""Each round follows one step of replacements or repeated ids; real chains are a few steps long."""
 
 
 def accepted_events(contract: Contract, landing: "DataFrame") -> "DataFrame":
@@ -47,33 +47,54 @@ def accepted_events(contract: Contract, landing: "DataFrame") -> "DataFrame":
     )
 
 
-def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame", kept: "list[DataFrame]") -> "DataFrame":
+def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> "DataFrame":
     """Some keys, and all that hang together with them: closed over (source, event id) and ``replaces``, in both directions.
+
+    Keys are linked only where one id is spoken of under several of them, which is rare: these few are brought here and closed
+    over in memory. Rounds of joins would triple the plan with each, and a chain of ten would fill the server's memory.
 
     Args:
         contract: The dataset.
         events: All accepted events.
         seeds: Keys to begin with, distinct.
-        kept: Gains the frames that are persisted here, for the caller to let go.
 
-    Raises:
-        ConflictError: Replacements chain over too many keys.
+    Returns:
+        The keys, persisted: the caller lets them go.
     """
+    from pyspark.sql import functions as F
+
     keys = list(contract.key_columns)
-    narrow = events.select(*keys, "_source", "_event_id", "_replaces")
-    touched = seeds.persist()
-    kept.append(touched)
-    found = touched.count()
-    for _ in range(CLOSURE_ROUNDS):
-        touched = _one_step_wider(narrow, touched, keys).persist()
-        kept.append(touched)
-        count = touched.count()
-        if count == found:
-            return touched
-        found = count
-    raise ConflictError(
-        f"{contract.id}: replacements chain over more than {CLOSURE_ROUNDS} keys; run: commonweal rebuild {contract.id}"
-    )
+    named = events.select(F.struct(*keys).alias("_key"), "_source", F.explode(F.array("_event_id", "_replaces")).alias("_name"))
+    together = named.where("_name is not null").groupBy("_source", "_name").agg(F.collect_set("_key").alias("_keys"))
+    linked = [[tuple(key) for key in row["_keys"]] for row in together.where("size(_keys) > 1").select("_keys").collect()]
+    if not linked:
+        return seeds.persist()
+    rows = [(number, *key) for number, component in enumerate(components(linked)) for key in component]
+    members = events.sparkSession.createDataFrame(rows, f"_component INT, {_key_ddl(contract)}")
+    touched = members.join(seeds, keys, "left_semi").select("_component").distinct()
+    return seeds.union(members.join(touched, ["_component"], "left_semi").select(*keys)).distinct().persist()
+
+
+def components(linked: Iterable[Sequence[Key]]) -> list[list[Key]]:
+    """Groups of things that hang together, from lists of things that are linked.
+
+    >>> components([["a", "b"], ["c", "d"], ["b", "e"]])
+    [['a', 'b', 'e'], ['c', 'd']]
+    """
+    leader: dict[Key, Key] = {}
+
+    def find(key: Key) -> Key:
+        while leader.setdefault(key, key) != key:
+            leader[key] = key = leader[leader[key]]
+        return key
+
+    for keys in linked:
+        for key in keys:
+            leader[find(key)] = find(keys[0])
+    found: dict[Key, list[Key]] = {}
+    for key in leader:
+        found.setdefault(find(key), []).append(key)
+    return list(found.values())
 
 
 def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame") -> "DataFrame":
@@ -135,21 +156,9 @@ def _settle_batches(key_columns: tuple[str, ...], batches: "Iterator[pa.RecordBa
     return settle_batches(batches, key_columns=key_columns)
 
 
-def _one_step_wider(narrow: "DataFrame", touched: "DataFrame", keys: list[str]) -> "DataFrame":
-    """The keys themselves, and every key that shares an event id with them, or whose events replace theirs or are replaced."""
-    from pyspark.sql import functions as F
-
-    mine = narrow.join(touched, keys, "left_semi")
-    ids = mine.select("_source", "_event_id").union(mine.where("_replaces is not null").select("_source", F.col("_replaces")))
-    ids = ids.distinct()
-    sharing = narrow.join(ids, ["_source", "_event_id"], "left_semi").select(*keys)
-    replacing = (
-        narrow.where("_replaces is not null")
-        .withColumn("_event_id", F.col("_replaces"))
-        .join(ids, ["_source", "_event_id"], "left_semi")
-        .select(*keys)
-    )
-    return touched.union(sharing).union(replacing).distinct()
+def _key_ddl(contract: Contract) -> str:
+    fields = fields_schema(contract)
+    return ddl(fields.field(name) for name in contract.key_columns)
 
 
 def _targets(touched: "DataFrame", events: "DataFrame", keys: list[str]) -> "DataFrame":

@@ -36,10 +36,10 @@ from commonweal.settings import load_settings
 
 MAINTENANCE_ID = "commonweal.maintenance"  # the DAG, and the module with what its tasks do
 MAINTENANCE = {
-    "expire": "Let go what no contract keeps any longer",
     "compact": "Join small files; the content stays the same, and that is checked",
-    "janitor": "Remove what attempts that lost have left behind",
     "audit": "Check every rule on every row of what people read",
+    "expire": "Let go what no contract keeps any longer",
+    "janitor": "Remove what attempts that lost have left behind",
 }
 NIGHTLY = CronTriggerTimetable("0 2 * * *", timezone="Asia/Shanghai")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

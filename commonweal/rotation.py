@@ -26,7 +26,6 @@ from commonweal.lake.names import MAIN, attempt_branch, landing_table
 from commonweal.lake.spark import at
 from commonweal.people import Person, may_decide_for_all
 from commonweal.ports import Ports
-from commonweal.render.lake_schema import ddl, landing_schema
 from commonweal.steps.run import outside_errors
 
 if TYPE_CHECKING:
@@ -80,12 +79,19 @@ def rotate(ports: Ports, person: Person, *, reason: str) -> Iterator[Standing]:
         )
     sources = [contract for contract in ports.contracts.values() if contract.has_pseudonyms and contract.kind == "source"]
     epoch = _target(ports, sources, person, reason)
+    busy = []
     for contract in sources:
         owner = f"{person.role}/rotate"
-        with leases.held(ports.engine, contract.id, owner, seconds=ports.settings.lease_seconds) as lease:
-            if epochs.dataset_epoch(ports.engine, contract.id) != epoch:
-                _rotate(contract, ports, lease, epoch=epoch, person=person, reason=reason)
+        try:
+            with leases.held(ports.engine, contract.id, owner, seconds=ports.settings.lease_seconds) as lease:
+                if epochs.dataset_epoch(ports.engine, contract.id) != epoch:
+                    _rotate(contract, ports, lease, epoch=epoch, person=person, reason=reason)
+        except ConflictError:
+            busy.append(contract.id)
+            continue
         yield next(found for found in standings(ports) if found.dataset == contract.id)
+    if busy:
+        raise ConflictError(f"{', '.join(busy)}: busy, and still under the old key; the others have moved; start it again")
 
 
 def _target(ports: Ports, sources: Iterable[Contract], person: Person, reason: str) -> int:
@@ -109,6 +115,9 @@ def _rotate(contract: Contract, ports: Ports, lease: Lease, *, epoch: int, perso
     base = head(ports.lake, table, MAIN)
     if base is None:
         raise ConflictError(f"{table.sql} has no first snapshot; run: commonweal apply")
+    begun = {"attempt": branch, "epoch": epoch, "reason": reason}
+    # All sealed identifiers are opened next: no record, no action.
+    evidence.record(ports.engine, evidence.Entry(person.role, "keys_rotating", contract.id, begun))
     create_branch(ports.lake, table, branch, base)
     try:
         with outside_errors(f"rotating the keys of {contract.id}"):
@@ -128,9 +137,10 @@ def _rewritten(contract: Contract, ports: Ports, branch: str, base: int, epoch: 
     """Write all landing rows anew on the branch; returns how many."""
     from pyspark.sql import functions as F
 
-    table, schema = landing_table(contract), landing_schema(contract)
+    table = landing_table(contract)
     landed = at(ports.spark, table, base)
-    renewed = landed.select(*schema.names).mapInArrow(partial(_rotate_batches, contract, epoch), ddl(schema))
+    # With the columns that the contract has no more: a table keeps them.
+    renewed = landed.mapInArrow(partial(_rotate_batches, contract, epoch), landed.schema)
     renewed.writeTo(table.branch(branch)).overwrite(F.lit(True))
     before, after = landed.count(), ports.spark.table(table.branch(branch)).count()
     if before != after:

@@ -42,7 +42,6 @@ INPUTS = (
         "_recorded_at",
         "_id_conflict",
         "_target",
-        "_base",
     ),
 )
 COUNTED = (Verdict.SUPERSEDED, Verdict.DUPLICATE, Verdict.CONFLICT, Verdict.PENDING, Verdict.WITHDRAWN)
@@ -66,18 +65,20 @@ def expire_batches(batches: Iterable[pa.RecordBatch], *, key_columns: tuple[str,
     """Decide for every key of a sorted partition which events expire.
 
     Args:
-        batches: As for ``settle_batches``, and ``_old``: whether the retention of an event has passed.
+        batches: As for ``settle_batches``, with ``_old``, whether the retention of an event has passed, and ``_base``, whether it
+            is known already as one that stays.
         key_columns: The business key.
 
     Yields:
         Rows of ``GOING_FIELDS``; none for an event that stays as it is.
     """
     for table in _whole_keys(batches, key_columns):
-        events, is_old = _events(table), table["_old"].to_pylist()
+        events, is_old, is_base = _events(table), table["_old"].to_pylist(), table["_base"].to_pylist()
         rows = []
         for start, end in _key_ranges(table, key_columns):
             found = going(events[start:end], is_old[start:end])
-            rows += [(*events[start + index].place, index in found.gone) for index in sorted(found.gone | found.bases)]
+            bases = {index for index in found.bases if not is_base[start + index]}
+            rows += [(*events[start + index].place, index in found.gone) for index in sorted(found.gone | bases)]
         columns = zip(*rows, strict=True) if rows else [()] * len(GOING_FIELDS)
         arrays = [pa.array(column, field.type) for column, field in zip(columns, GOING_FIELDS, strict=True)]
         yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(GOING_FIELDS))
@@ -120,7 +121,9 @@ def _key_starts(table: pa.Table, key_columns: tuple[str, ...]) -> list[int]:
     changed = None
     for name in key_columns:
         column = table[name]
-        differs = pc.not_equal(column.slice(1), column.slice(0, table.num_rows - 1))
+        now, before = column.slice(1), column.slice(0, table.num_rows - 1)
+        # Two nulls are one key, a null and a value are two: a comparison with null says neither.
+        differs = pc.fill_null(pc.not_equal(now, before), pc.xor(pc.is_null(now), pc.is_null(before)))
         changed = differs if changed is None else pc.or_(changed, differs)
     inner = pc.add(pc.indices_nonzero(changed), 1).to_pylist() if changed is not None and table.num_rows > 1 else []
     return [0, *inner]
@@ -136,8 +139,8 @@ def _events(table: pa.Table) -> list[Event]:
         values.append(column.to_pylist())
     targets = {target.value: target for target in Target}
     return [
-        Event._make((place, *row, targets[target], bool(base)))
-        for place, (*row, target, base) in zip(places, zip(*values, strict=True), strict=True)
+        Event._make((place, *row, targets[target]))
+        for place, (*row, target) in zip(places, zip(*values, strict=True), strict=True)
     ]
 
 

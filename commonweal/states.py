@@ -8,7 +8,6 @@ Every accepted event gets exactly one verdict, so that
 - ``corrected`` and ``withdrawn`` name the event they replace. A target that has not landed makes them *pending*; a target under
   another key, in conflict, or that leads back to the event itself, makes them a *conflict*. Of several replacements of one event
   the one recorded last counts.
-- A *base event* stands for events that have expired (``commonweal.expiry``): it counts though its target is gone.
 - States are ordered by (occurred_at, sequence, recorded_at). A tie of all three with different content is a *conflict*. A state
   that says the same as the one before it, as every later export does of what has not changed, is a *duplicate* of it.
 """
@@ -49,7 +48,6 @@ class Event(NamedTuple):
     Attributes:
         place: Topic, partition and offset: unique, and used only to choose among equal copies.
         id_conflict: True when the same (source, event id) landed with another content, under any key.
-        is_base: True for an event that stands for what has expired: without its target, it counts all the same.
     """
 
     place: tuple[str, int, int]
@@ -63,17 +61,11 @@ class Event(NamedTuple):
     recorded_at: int
     id_conflict: bool
     target: Target
-    is_base: bool = False
 
     @property
     def order(self) -> tuple[int, int, int]:
         """What orders states: when it took effect, the sequence of the export, when it was recorded."""
         return self.occurred_at, NEVER if self.sequence is None else self.sequence, self.recorded_at
-
-    @property
-    def resolved(self) -> "Event":
-        """The event as the fold takes it: a base event whose target is gone replaces nothing any more."""
-        return self._replace(replaces=None, target=Target.NONE) if self.is_base and self.target is Target.ABSENT else self
 
 
 class Outcome(NamedTuple):
@@ -108,7 +100,6 @@ def settle(events: Sequence[Event]) -> Settled:
     Args:
         events: Every event of the key, in any order; at least one.
     """
-    events = [event.resolved for event in events]
     verdicts: list[Verdict | None] = [None] * len(events)
     chosen = _one_per_identity(events, verdicts)
     slots = _resolve_replacements(events, chosen, verdicts)
@@ -138,8 +129,8 @@ def _one_per_identity(events: Sequence[Event], verdicts: list[Verdict | None]) -
     return chosen
 
 
-def _copy_order(event: Event) -> tuple[str, str, bool, int, tuple[str, int, int]]:
-    return event.source, event.event_id, not event.is_base, event.recorded_at, event.place
+def _copy_order(event: Event) -> tuple[str, str, int, tuple[str, int, int]]:
+    return event.source, event.event_id, event.recorded_at, event.place
 
 
 def _resolve_replacements(events: Sequence[Event], chosen: dict[Identity, int], verdicts: list[Verdict | None]) -> list[int]:

@@ -124,7 +124,7 @@ def read_state(engine: Engine, contract: Contract) -> State:
         finished=row.finished,
         last=dict(last) if last else None,
         code_version=code_version(ROOT),
-        key_epoch=row.key_epoch,
+        key_epoch=row.key_epoch if contract.has_pseudonyms else None,
     )
 
 

@@ -5,7 +5,7 @@ Steps live for seconds, so they push nothing: what they did is in the database, 
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +26,7 @@ from commonweal.health import read_health
 from commonweal.offsets import Offsets
 from commonweal.overview import DatasetStatus, overview
 from commonweal.settings import Settings
-from streams.metrics import gauge, of_datasets, of_platform, of_work
+from streams.metrics import gauge, of_contracts, of_datasets, of_platform, of_work
 
 log = structlog.get_logger()
 
@@ -43,11 +43,13 @@ class Seen:
     Attributes:
         contracts: By id.
         ends: By topic, Kafka's end offsets.
+        broken: Datasets whose contract is broken; the other metrics leave them out.
         looked_at: When a look ended well, in seconds since 1970; 0 before the first.
     """
 
     contracts: Mapping[str, Contract] = field(default_factory=dict)
     ends: Mapping[str, Offsets] = field(default_factory=dict)
+    broken: Collection[str] = ()
     looked_at: float = 0.0
 
     def is_fresh(self, now: float) -> bool:
@@ -92,6 +94,7 @@ class Metrics(Collector):
         yield from of_platform(read_health(database), now)
         statuses = tuple(self._statuses(database))
         yield from of_datasets(seen.contracts, statuses, now)
+        yield of_contracts(seen.contracts, seen.broken)
         if seen.is_fresh(now):
             yield from of_work([item for item in statuses if seen.knows(item.dataset)])
 

@@ -3,7 +3,7 @@
 Labels are datasets, steps, outcomes and one hash; never a value of a row, never anything of a person.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -73,6 +73,12 @@ def of_datasets(contracts: Mapping[str, Contract], statuses: Sequence[DatasetSta
         ("dataset_held", "1 while a person holds releases back.", held),
     ):
         yield gauge(name, what, rows, DATASET)
+
+
+def of_contracts(contracts: Collection[str], broken: Collection[str]) -> Metric:
+    """Which contracts are broken; their datasets are in no other metric, so that their alerts seem resolved."""
+    rows = [*(((name,), 0.0) for name in contracts), *(((name,), 1.0) for name in broken)]
+    return gauge("dataset_contract_broken", "1 while the dataset's contract is broken.", rows, DATASET)
 
 
 def of_work(statuses: Sequence[DatasetStatus]) -> Iterator[Metric]:

@@ -143,6 +143,7 @@ class Watch:
                 raise
             log.warning("contracts_not_read", message=str(error))
             return self._contracts
+        self.seen.broken = tuple(sorted(found.broken))
         for dataset, findings in found.broken.items():
             log.warning("contract_broken", dataset=dataset, problems=[str(finding) for finding in findings])
         for finding in found.stray:

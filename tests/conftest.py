@@ -23,6 +23,18 @@ if "CI" not in os.environ:
     settings.load_profile("untimed")
 
 
+LONG_TESTS = "COMMONWEAL_LONG_TESTS"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked ``long`` take many minutes and kill or replace whole stacks: they run where somebody asks for them."""
+    if not os.environ.get(LONG_TESTS):
+        skipped = pytest.mark.skip(reason=f"takes many minutes and was never timed on an idle machine: set {LONG_TESTS}=1")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(skipped)
+
+
 @dataclass(frozen=True)
 class RunningStack:
     """The stack of this test run.

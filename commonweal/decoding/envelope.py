@@ -50,6 +50,7 @@ class Envelopes:
     def __init__(self, contract: Contract) -> None:
         self._repair_topic = contract.repair_topic
         self._horizon = timedelta(days=contract.limits.horizon_days)
+        self._kept = timedelta(days=contract.retention.events_days)
         system = r"(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,63})?"
         number = r"(?:0|[1-9][0-9]{0,5})"
         version = rf"urn:commonweal:{re.escape(contract.id)}:({contract.major}\.{number}\.{number})"
@@ -79,6 +80,9 @@ class Envelopes:
         if recorded_at is not None and recorded_at > seen_at + self._horizon:
             # Whoever writes from the future would outrank every later correction.
             reasons += ("horizon:ce_time",)
+        if recorded_at is not None and recorded_at < seen_at - self._kept + self._horizon:
+            # It may have landed before and gone since: landed again, it would undo what came after it.
+            reasons += ("retention:ce_time",)
         return Envelope(source, event_id, event_type, replaces, recorded_at, version, reasons)
 
     def _read_shared(self, topic: str, *raws: bytes | None) -> Shared:

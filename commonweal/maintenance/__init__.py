@@ -1,6 +1,7 @@
-"""Nightly maintenance over all datasets: expire, compact, janitor, audit. Each is a module with a function of its name.
+"""Nightly maintenance over all datasets: compact, audit, expire, janitor. Each is a module with a function of its name.
 
 Whatever changes a dataset happens under its lease, so never beside a run; a dataset that is busy is left for the next night.
+Expiry comes after compaction and audit, which look at candidates that are released: it makes another one.
 """
 
 import importlib
@@ -13,7 +14,7 @@ from commonweal.settings import Settings
 
 log = structlog.get_logger()
 
-TASKS = ("expire", "compact", "janitor", "audit")
+TASKS = ("compact", "audit", "expire", "janitor")
 DELETING = ("expire", "janitor")
 """Tasks that delete objects; they wait for a backup to end."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from commonweal import evidence
 from commonweal.contract.model import Contract, Retention
+from commonweal.database import database_now
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.catalog import load
 from commonweal.lake.commit import Change, RefMove, commit
@@ -28,18 +29,19 @@ ALL = 1_000_000
 
 
 def expire(ports: Ports, contracts: Iterable[Contract], *, now: datetime | None = None) -> dict[str, int]:
-    """Let go what no contract keeps any longer.
+    """Let go what no contract keeps any longer, by the database's clock: a machine's own may be years off.
 
     Returns:
         Counts: ``releases`` and landed ``events`` that went, ``busy`` datasets that wait for the next night.
     """
-    at, events = now or datetime.now(UTC), 0
+    at, events = now or database_now(ports.engine), 0
 
     def let_go(contract: Contract, lease: Lease) -> int:
         nonlocal events
+        releases = _expire(ports, at, contract, lease)
         if contract.kind == "source":
             events += expire_landed_events(ports, contract, lease, now=at)
-        return _expire(ports, at, contract, lease)
+        return releases
 
     releases, busy = in_turn(ports, contracts, "expire", let_go)
     return {"releases": releases, "events": events, "busy": busy}

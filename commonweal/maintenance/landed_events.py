@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 from sqlalchemy import Connection, text
 
 from commonweal import evidence
@@ -30,6 +31,8 @@ from commonweal.steps.clean import Basis, candidate_moves, next_candidate, read_
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
+
+log = structlog.get_logger()
 
 INSERT = text("""
 insert into expiry (id, dataset, cutoff, accepted, rejected) values (:id, :dataset, :cutoff, :accepted, :rejected)
@@ -64,38 +67,43 @@ def expire_landed_events(ports: Ports, contract: Contract, lease: Lease, *, now:
     Raises:
         ConflictError, FencedError, TransientError: As the commit function.
     """
+    from pyspark.sql import functions as F
+
     basis, cutoff = read_basis(contract, ports), now - timedelta(days=contract.retention.events_days)
     landing = at(ports.spark, landing_table(contract), basis.landing_snapshot)
-    if basis.before is None or basis.is_behind(contract) or landing.where(_is_due(cutoff)).isEmpty():
+    if basis.before is None or basis.is_behind(contract):
+        log.warning("expiry_waits", dataset=contract.id, why="what has landed is not cleaned yet")
         return 0
-    kept: list[DataFrame] = []
+    if landing.where(F.col("_appended_at") < cutoff).isEmpty():
+        return 0
+    touched, going = _plan(contract, landing, cutoff)
     try:
-        touched, going = _plan(contract, landing, cutoff, kept)
-        if going.isEmpty():
-            return 0
-        return _expire(ports, contract, lease, basis, Plan(cutoff, touched, going))
+        return 0 if going.isEmpty() else _expire(ports, contract, lease, basis, Plan(cutoff, touched, going))
     finally:
-        for frame in kept:
-            frame.unpersist()
+        going.unpersist()
+        touched.unpersist()
 
 
-def _is_due(cutoff: datetime) -> str:
-    """Old, and not known yet as an event that stands for what went."""
-    return f"_appended_at < timestamp '{cutoff:%Y-%m-%d %H:%M:%S}+00:00' and not coalesce(_base, false)"
-
-
-def _plan(contract: Contract, landing: "DataFrame", cutoff: datetime, kept: "list[DataFrame]") -> "tuple[DataFrame, DataFrame]":
+def _plan(contract: Contract, landing: "DataFrame", cutoff: datetime) -> "tuple[DataFrame, DataFrame]":
     """The keys with old events, and the records that go or become base events: ``GOING_FIELDS`` and ``_was_accepted``."""
     from pyspark.sql import functions as F
 
-    events = accepted_events(contract, landing)
-    seeds = events.where(_is_due(cutoff)).select(*contract.key_columns).distinct()
-    touched = closed_keys(contract, events, seeds, kept)
-    rejected = landing.where("not _accepted").where(_is_due(cutoff)).select(*PLACE, F.lit(True).alias("_gone"))
+    events, is_old = accepted_events(contract, landing), F.col("_appended_at") < cutoff
+    touched = closed_keys(contract, events, _seeds(contract, events, cutoff))
+    rejected = landing.where("not _accepted").where(is_old).select(*PLACE, F.lit(True).alias("_gone"))
     decided = _decided(contract, events, touched, cutoff)
     going = decided.withColumn("_was_accepted", F.lit(True)).union(rejected.withColumn("_was_accepted", F.lit(False))).persist()
-    kept.append(going)
     return touched, going
+
+
+def _seeds(contract: Contract, events: "DataFrame", cutoff: datetime) -> "DataFrame":
+    """Keys with an old event that is not known to stay, or with a base event and others, which may have taken its place."""
+    from pyspark.sql import functions as F
+
+    keys, is_base = list(contract.key_columns), F.col("_base")
+    news = events.where(~is_base & (F.col("_appended_at") < cutoff)).select(*keys)
+    overtaken = events.where(is_base).select(*keys).join(events.where(~is_base).select(*keys), keys, "left_semi")
+    return news.union(overtaken).distinct()
 
 
 def _expire(ports: Ports, contract: Contract, lease: Lease, basis: Basis, plan: Plan) -> int:
@@ -141,7 +149,7 @@ def _decided(contract: Contract, events: "DataFrame", touched: "DataFrame", cuto
     ids = own.groupBy("_source", "_event_id").agg(
         F.max("_appended_at").alias("_newest"), F.countDistinct(F.struct(*keys)).alias("_keys")
     )
-    is_old = (F.col("_newest") < F.lit(cutoff)) & (F.col("_keys") == 1)
+    is_old = (F.col("_newest") < cutoff) & (F.col("_keys") == 1)
     rows = flagged(contract, own.join(ids, ["_source", "_event_id"]).withColumn("_old", is_old), events)
     return by_key(contract, rows, "_old").mapInArrow(partial(_expire_batches, contract.key_columns), ddl(pa.schema(GOING_FIELDS)))
 

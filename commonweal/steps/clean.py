@@ -104,7 +104,7 @@ def read_basis(contract: Contract, ports: Ports) -> Basis:
     """
     with database_errors(f"reading the landed offsets of {contract.id}"), ports.engine.begin() as connection:
         rows = connection.execute(LANDED, {"dataset": contract.id}).all()
-        key_epoch = connection.execute(OF_DATASET, {"dataset": contract.id}).scalar()
+        key_epoch = connection.execute(OF_DATASET, {"dataset": contract.id}).scalar() if contract.has_pseudonyms else None
     landing = head(ports.lake, landing_table(contract), MAIN)
     heads = {table: head(ports.lake, table, CANDIDATE) for table in released_tables(contract).values()}
     if landing is None or None in heads.values():
@@ -117,13 +117,13 @@ def read_basis(contract: Contract, ports: Ports) -> Basis:
 def _write(contract: Contract, ports: Ports, basis: Basis, branch: str, whole: bool) -> int:
     """Write both tables' branches; returns the number of keys that were recomputed."""
     events = accepted_events(contract, at(ports.spark, landing_table(contract), basis.landing_snapshot))
-    kept: list[DataFrame] = []
+    if whole:
+        return write_states(contract, ports, branch, events, None)
+    touched = _touched_keys(contract, events, basis)
     try:
-        touched = None if whole else _touched_keys(contract, events, basis, kept)
         return write_states(contract, ports, branch, events, touched)
     finally:
-        for frame in kept:
-            frame.unpersist()
+        touched.unpersist()
 
 
 def write_states(contract: Contract, ports: Ports, branch: str, events: "DataFrame", touched: "DataFrame | None") -> int:
@@ -165,10 +165,10 @@ def _replace(ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame |
     rows.writeTo(branch).append()
 
 
-def _touched_keys(contract: Contract, events: "DataFrame", basis: Basis, kept: "list[DataFrame]") -> "DataFrame":
+def _touched_keys(contract: Contract, events: "DataFrame", basis: Basis) -> "DataFrame":
     """The keys that the events touch which the candidate doesn't hold yet, and all that hang together with them."""
     held = below(basis.before.offsets if basis.before else {})
-    return closed_keys(contract, events, events.where(~held).select(*contract.key_columns).distinct(), kept)
+    return closed_keys(contract, events, events.where(~held).select(*contract.key_columns).distinct())
 
 
 def _current_columns(contract: Contract) -> "list[Column]":

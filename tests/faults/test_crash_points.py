@@ -13,6 +13,8 @@ from tests.faults import child, world
 from tests.faults.ledger import compare
 from tests.faults.points import POINTS, Point
 
+pytestmark = pytest.mark.long
+
 ORDER = ("land", "clean", "gate", "release", "join", "announce")
 BATCH = 60
 

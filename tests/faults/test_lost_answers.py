@@ -11,6 +11,8 @@ from tests.faults.driver import EXPECTED
 from tests.faults.ledger import compare
 from tests.faults.proxy import between, commits, large, led_to, lossy, puts
 
+pytestmark = pytest.mark.long
+
 STEPS = ("land", "clean", "gate", "release")
 RETRYABLE = 20
 

@@ -13,6 +13,8 @@ from tests.faults import child, world
 from tests.faults.ledger import compare
 from tests.faults.points import IN_TRANSACTION, OUTSIDE
 
+pytestmark = pytest.mark.long
+
 STEPS = ("land", "clean", "gate", "release")
 
 

@@ -83,7 +83,7 @@ def test_old_events_go_and_the_present_state_and_the_books_stay(ports, contract,
     before, rows = books(ports, contract), places(ports, contract)
     gone = expire(ports, contract, between)
     after, left = books(ports, contract), places(ports, contract)
-    assert gone > 20
+    assert gone > 10
     assert left < rows
     assert len(rows) - len(left) == gone == after.expired
     assert after.offsets == before.offsets

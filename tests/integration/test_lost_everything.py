@@ -44,6 +44,8 @@ from tests.integration.lost import (
     released_rows,
 )
 
+pytestmark = pytest.mark.long
+
 LAST = text("select seq, body::jsonb ->> 'action' as action, encode(hash, 'hex') as hash from evidence order by seq")
 
 

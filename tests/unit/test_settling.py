@@ -4,6 +4,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonweal.folding import components
 from commonweal.settling import OUTCOME_FIELDS, settle_batches
 
 INSTANT = pa.timestamp("us", "UTC")
@@ -58,3 +59,16 @@ def test_each_key_has_one_carrier_and_its_counters_add_up(found):
     for row in carriers:
         parts = ("_superseded", "_duplicates", "_conflicts", "_pending", "_withdrawn")
         assert row["_events"] == sum(row[name] for name in parts) + (row["_state"] == "live")
+
+
+@given(st.lists(st.lists(st.integers(0, 30), min_size=2, max_size=4), max_size=20))
+def test_what_is_linked_hangs_together_and_nothing_else(linked):
+    found = components(linked)
+    assert sorted(item for group in found for item in group) == sorted({item for group in linked for item in group})
+    where = {item: number for number, group in enumerate(found) for item in group}
+    assert all(len({where[item] for item in group}) == 1 for group in linked)
+    for group in found:
+        reached, links = {group[0]}, [set(link) for link in linked]
+        while more := [link for link in links if link & reached and not link <= reached]:
+            reached |= set.union(*more)
+        assert reached == set(group)

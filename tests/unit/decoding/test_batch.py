@@ -108,6 +108,11 @@ def test_what_can_not_be_read_lands_as_a_rejection(land, headers, document, valu
     assert bad["_event_id"] == "event-2"
 
 
+def test_what_was_recorded_within_the_retention_lands(land, headers, document):
+    [row] = land((headers | {"ce_time": "2016-01-09T12:00:00Z"}, document))
+    assert row["_accepted"]
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -128,6 +133,7 @@ def test_what_can_not_be_read_lands_as_a_rejection(land, headers, document, valu
         ({"ce_time": "yesterday"}, "timestamp:ce_time"),
         ({"ce_time": "2026-01-05 00:00:00"}, "timestamp:ce_time"),
         ({"ce_time": "2026-01-07T00:00:00Z"}, "horizon:ce_time"),
+        ({"ce_time": "2016-01-09T11:59:59Z"}, "retention:ce_time"),
         ({"ce_dataschema": "urn:commonweal:welfare.case:2.0.0"}, "major_version:ce_dataschema"),
         ({"ce_dataschema": "urn:commonweal:welfare.other:1.0.0"}, "major_version:ce_dataschema"),
         ({"content-type": "text/csv"}, "media_type:content-type"),

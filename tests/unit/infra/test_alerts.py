@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from commonweal.settings import ROOT, Settings
 from streams.health_page import Seen, application
-from streams.metrics import of_datasets, of_platform, of_work
+from streams.metrics import of_contracts, of_datasets, of_platform, of_work
 from tests.unit.streams.test_metrics import CONTRACTS, HEALTH, NOW, STATUSES
 
 FILES = sorted((ROOT / "infra" / "alerts").glob("*.yaml"))
@@ -21,7 +21,12 @@ DURATION = re.compile(r"\d+[smhd]")
 def on_the_page() -> set[str]:
     """Names of all samples: of the families, and of what stands before them."""
     now, settings = NOW.timestamp(), Settings(secrets_dir=Path("/nowhere"))
-    families = (*of_platform(HEALTH, now), *of_datasets(CONTRACTS, STATUSES, now), *of_work(STATUSES))
+    families = (
+        *of_platform(HEALTH, now),
+        *of_datasets(CONTRACTS, STATUSES, now),
+        of_contracts(CONTRACTS, ()),
+        *of_work(STATUSES),
+    )
     names = {sample.name for family in families for sample in family.samples}
     answer = application(settings, Seen())({"PATH_INFO": "/metrics", "REQUEST_METHOD": "GET"}, lambda *_: None)
     parsed = text_string_to_metric_families(b"".join(answer).decode())

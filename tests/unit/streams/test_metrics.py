@@ -13,7 +13,7 @@ from commonweal.overview import DatasetStatus
 from commonweal.settings import ROOT, Settings
 from commonweal.work import Work
 from streams.health_page import STALE_SECONDS, Seen, application, served
-from streams.metrics import of_datasets, of_platform, of_work
+from streams.metrics import of_contracts, of_datasets, of_platform, of_work
 
 CONTRACTS = load_contracts(ROOT / "schemas")
 SOURCE, PRODUCT = "civil_affairs.assistance_case", "data_bureau.community_issues"
@@ -74,7 +74,14 @@ class Fixed(Collector):
 def samples() -> dict[tuple, float]:
     now = NOW.timestamp()
     registry = CollectorRegistry()
-    registry.register(Fixed(*of_platform(HEALTH, now), *of_datasets(CONTRACTS, STATUSES, now), *of_work(STATUSES)))
+    registry.register(
+        Fixed(
+            *of_platform(HEALTH, now),
+            *of_datasets(CONTRACTS, STATUSES, now),
+            of_contracts(CONTRACTS, ["a.broken"]),
+            *of_work(STATUSES),
+        )
+    )
     families = list(text_string_to_metric_families(generate_latest(registry).decode()))
     return {(item.name, *item.labels.values()): item.value for family in families for item in family.samples}
 
@@ -96,6 +103,11 @@ def test_numbers_of_a_dataset(samples):
         "blocked": 0,
     }
     assert {name: samples["commonweal_dataset_" + name, SOURCE] for name in wanted} == wanted
+
+
+def test_a_broken_contract_is_told(samples):
+    assert samples["commonweal_dataset_contract_broken", "a.broken"] == 1
+    assert samples["commonweal_dataset_contract_broken", SOURCE] == 0
 
 
 def test_what_is_not_known_is_left_out_and_not_zero(samples):
