@@ -53,7 +53,7 @@ def test_the_head_of_the_evidence_is_the_one_in_the_database(stack):
     page = {family.name: family for family in text_string_to_metric_families(asked(stack, "/metrics"))}
     seq = [sample.value for sample in page["commonweal_evidence_head_seq"].samples]
     assert [read_health(engine(stack.settings, "pipeline")).head_seq >= value for value in seq] == [True]
-    assert seq == [0] or len(page["commonweal_evidence_head"].samples[0].labels["hash"]) == 64
+    assert seq == [0] or len(page["commonweal_evidence_head_info"].samples[0].labels["hash"]) == 64
 
 
 def test_what_was_not_seen_lately_or_at_all_is_left_out(stack):
