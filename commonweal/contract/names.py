@@ -17,7 +17,7 @@ SELECTOR = re.compile(r"(branch|tag)_.*|(snapshot_id|at_timestamp)_[0-9]+|change
 def is_reserved(dataset: str) -> bool:
     """Whether a dataset's own name could be taken for a part of a table that is called like its department.
 
-    A catalog that keeps loaded tables looks for such a part first, and doesn't find the dataset.
+    To be safe: a catalog that keeps loaded tables, as ours doesn't, may look for such a part first.
 
     >>> is_reserved("snapshots"), is_reserved("tag_register"), is_reserved("service_request")
     (True, True, False)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from commonweal.settings import Settings
 from infra.stack import ports
 from infra.stack.layout import Layout
 from infra.stack.secret_files import ensure_secrets
@@ -23,6 +24,7 @@ def test_every_server_is_told_to_listen_on_loopback(tmp_path: Path) -> None:
             spark.configuration(layout)[f"spark.{name}"] for name in ("connect.grpc.binding.address", "driver.bindAddress")
         ],
         "airflow-api-server": [airflow.environment(layout)["AIRFLOW__API__HOST"]],
+        "watch": [Settings.model_fields["metrics_host"].default],
     }
     assert told.keys() == registry.PORTS.keys()
     assert {name: set(hosts) for name, hosts in told.items()} == dict.fromkeys(told, {"127.0.0.1"})
