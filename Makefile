@@ -17,7 +17,7 @@ demo: install ## start the stack, run the main job to its end, say where to look
 	@$(BIN)/python -m infra.install --no-browser
 	@$(BIN)/python -m infra.demo
 
-test: install ## run every test, on a stack of its own; ARGS go to pytest
+test: install ## run the tests, on a stack of its own; ARGS go to pytest; COMMONWEAL_LONG_TESTS=1 runs the long ones too
 	@$(BIN)/python -m infra.install
 	@$(BIN)/pytest $(ARGS)
 
