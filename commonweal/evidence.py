@@ -14,6 +14,8 @@ import rfc8785
 from sqlalchemy import Connection, Engine, text
 
 from commonweal.database import database_errors
+from commonweal.errors import ConfigError
+from commonweal.identity import holds_resident_id
 
 GENESIS = hashlib.sha256(b"commonweal evidence log, version 1").digest()
 CHAIN_LOCK = 0x636F6D6D6F6E
@@ -28,13 +30,28 @@ class Entry:
         actor: The program or person that acted.
         action: What was done: ``landed``, ``cleaned``, ``passed``, ``refused``, ``released``, ``read``, …
         dataset: The dataset it was done to, or None.
-        details: Names, counts, ids and digests; never a value of a row.
+        details: Names, counts, ids and digests; never a value of a row. What a person typed as the ``reason`` is searched.
+
+    Raises:
+        ConfigError: The reason is empty, or holds a resident id: the log is kept for ever, and many may read it.
     """
 
     actor: str
     action: str
     dataset: str | None
     details: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        reason = self.details.get("reason")
+        if reason is None:
+            return
+        if not reason.strip():
+            raise ConfigError(f"{self.action}: the reason is empty; say why, it goes into the evidence")
+        if holds_resident_id(reason):
+            raise ConfigError(
+                f"{self.action}: the reason holds a resident id, and the evidence is kept for ever; nothing was done, name the "
+                f"case or the record instead of the person"
+            )
 
 
 @dataclass(frozen=True)

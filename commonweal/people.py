@@ -19,7 +19,7 @@ PROGRAM = "pipeline"
 """In whose name a refusal is recorded when nobody is signed in."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 Decision = Literal[
-    "rollback", "hold", "lift", "list", "show", "repair", "replay", "dismiss", "accept_loss", "rotate_keys", "backup"
+    "rollback", "hold", "lift", "rebuild", "list", "show", "repair", "replay", "dismiss", "accept_loss", "rotate_keys", "backup"
 ]
 """What people decide. To see a dataset's rejected events is such a decision: they hold what the department wrote."""
 

@@ -1,16 +1,13 @@
 """Resident ids where none belongs: in a free text, in a business number, in an event's id."""
 
-import re
 from collections.abc import Iterable
 
 from commonweal.contract.model import Contract
 from commonweal.decoding.document import Document
-from commonweal.identity import check, normalise
+from commonweal.identity import holds_resident_id, normalise
 
 # Shorter than any identifier: a cell that holds only a few digits would be found in every event id.
 _LEAST = 12
-_DIGIT = "0-9０-９"
-_IN_TEXT = re.compile(rf"(?<![{_DIGIT}])[{_DIGIT}]{{17}}[{_DIGIT}XxＸｘⅩⅹ](?![{_DIGIT}])")
 
 
 class Traces:
@@ -40,9 +37,9 @@ class Traces:
 
     def _strangers(self, document: Document) -> list[str]:
         # One search over all texts settles nearly every record; the line feed keeps digits of two fields apart.
-        if not _IN_TEXT.search("\n".join(_present(document, self._free))):
+        if not holds_resident_id("\n".join(_present(document, self._free))):
             return []
-        return [name for name in self._free if _holds_id(str(document.get(name)))]
+        return [name for name in self._free if holds_resident_id(str(document.get(name)))]
 
 
 def is_traceable(header: str, own: Iterable[str] = ()) -> bool:
@@ -51,7 +48,7 @@ def is_traceable(header: str, own: Iterable[str] = ()) -> bool:
     Ids of letters and hexadecimal digits pass. Of ids that are 18 decimal digits one in 17,000 is refused by chance: better
     than a row whose id is somebody's number.
     """
-    return len(header) >= _LEAST and (_holds(header, own) or _holds_id(header))
+    return len(header) >= _LEAST and (_holds(header, own) or holds_resident_id(header))
 
 
 def _present(document: Document, names: tuple[str, ...]) -> list[str]:
@@ -61,8 +58,3 @@ def _present(document: Document, names: tuple[str, ...]) -> list[str]:
 def _holds(text: str, identifiers: Iterable[str]) -> bool:
     plain = text.upper().replace(" ", "") if text.isascii() else normalise("resident_id", text)
     return any(identifier in plain for identifier in identifiers)
-
-
-def _holds_id(text: str) -> bool:
-    found = (normalise("resident_id", match.group()) for match in _IN_TEXT.finditer(text))
-    return any(check("resident_id", candidate) is None for candidate in found)

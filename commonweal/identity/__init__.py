@@ -3,7 +3,7 @@
 Nothing here logs, prints or raises with an identifier: a failed check is the name of the rule and nothing else.
 """
 
-from commonweal.identity.identifiers import KINDS, check, normalise
+from commonweal.identity.identifiers import KINDS, check, holds_resident_id, normalise
 from commonweal.identity.keys import (
     Pseudonymiser,
     add_epoch,
@@ -25,6 +25,7 @@ __all__ = [
     "check",
     "current_epoch",
     "ensure_keys",
+    "holds_resident_id",
     "load_private_key",
     "load_pseudonymiser",
     "load_public_key",

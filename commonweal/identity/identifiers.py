@@ -26,6 +26,8 @@ _ASCII = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
 }
 _RESIDENT = re.compile(r"[0-9]{17}[0-9X]")
 _CREDIT = re.compile(r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}")
+_DIGIT = "0-9０-９"
+_IN_TEXT = re.compile(rf"(?<![{_DIGIT}])[{_DIGIT}]{{17}}[{_DIGIT}XxＸｘⅩⅹ](?![{_DIGIT}])")
 _LENGTH = 18
 _EARLIEST_BIRTH_YEAR = 1850
 _LATEST_BIRTH_YEAR = 2099
@@ -61,6 +63,15 @@ def check(kind: str, normalised: str, *, on: date | None = None) -> str | None:
         ContractError: No identifier of that kind is known.
     """
     return _checker(kind)(normalised, on)
+
+
+def holds_resident_id(text: str) -> bool:
+    """Whether a valid resident id stands anywhere in the text, full-width forms included.
+
+    Of numbers of 18 digits one in eleven looks like an id if it holds a day, one in 17,000 if it is random.
+    """
+    found = (normalise("resident_id", match.group()) for match in _IN_TEXT.finditer(text))
+    return any(check("resident_id", candidate) is None for candidate in found)
 
 
 def _check_resident_id(text: str, on: date | None) -> str | None:

@@ -17,7 +17,7 @@ COMMANDS = {
     "loss": ["loss", "accept", "hotline.service_request", "--reason", "x"],
     "evidence": ["evidence", "verify"],
     "run": ["run", "gate", "hotline.service_request"],
-    "rebuild": ["rebuild", "hotline.service_request"],
+    "rebuild": ["rebuild", "hotline.service_request", "--reason", "its tables look wrong"],
 }
 PROMISE = re.compile(r"(is|be) (tried|asked) again")
 

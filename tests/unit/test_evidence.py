@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonweal.errors import ConfigError
 from commonweal.evidence import GENESIS, Entry, Link, digest, first_break, linked
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -84,3 +85,22 @@ def test_moved_and_inserted_entries_are_found():
     links = chain([Entry("a", "landed", None, {"n": number}) for number in range(4)])
     assert first_break([links[0], links[2], links[1], links[3]]) == 2
     assert first_break([links[0], linked(2, GENESIS, Entry("b", "landed", None, {}), now=NOW), *links[1:]]) == 2
+
+
+@pytest.mark.parametrize("write", [str, lambda text: "".join(chr(ord(sign) + 0xFEE0) for sign in text)])
+def test_a_reason_that_names_a_person_is_refused_without_repeating_it(write):
+    typed = write("990101199003070023")
+    with pytest.raises(ConfigError) as refused:
+        Entry("engineer", "repaired", "d.a", {"reason": f"asked for by {typed}, twice"})
+    assert "resident id" in str(refused.value)
+    assert typed not in str(refused.value)
+
+
+@pytest.mark.parametrize("typed", ["", " \n"])
+def test_a_decision_without_a_reason_is_refused(typed):
+    with pytest.raises(ConfigError, match="say why"):
+        Entry("engineer", "held", "d.a", {"reason": typed})
+
+
+def test_a_reason_may_hold_any_other_number():
+    Entry("engineer", "held", "d.a", {"reason": "ticket 990101199003070021, 123456789012345678"})
