@@ -18,6 +18,8 @@ from commonweal.errors import ConfigError
 from commonweal.identity import holds_resident_id
 
 GENESIS = hashlib.sha256(b"commonweal evidence log, version 1").digest()
+HEAD = "select seq, encode(hash, 'hex') as hash from evidence order by seq desc limit 1"
+"""SQL for the last entry's position and hash, in hex."""
 CHAIN_LOCK = 0x636F6D6D6F6E
 """Key of the advisory lock that orders appends; taken last in a transaction, so that it can't take part in a deadlock."""
 
@@ -71,8 +73,8 @@ def append(connection: Connection, entry: Entry, *, now: datetime) -> Link:
         The new head of the chain.
     """
     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
-    head = connection.execute(text("select seq, hash from evidence order by seq desc limit 1")).first()
-    seq, prev_hash = (head.seq + 1, bytes(head.hash)) if head else (1, GENESIS)
+    head = connection.execute(text(HEAD)).first()
+    seq, prev_hash = (head.seq + 1, bytes.fromhex(head.hash)) if head else (1, GENESIS)
     link = linked(seq, prev_hash, entry, now=now)
     connection.execute(
         text("insert into evidence (seq, body, prev_hash, hash) values (:seq, :body, :prev_hash, :hash)"),

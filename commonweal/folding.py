@@ -9,7 +9,7 @@ from functools import partial, reduce
 from typing import TYPE_CHECKING, TypeVar
 
 from commonweal.contract.model import Contract
-from commonweal.render.lake_schema import ddl, fields_schema, landing_schema
+from commonweal.render.lake_schema import PLACE_COLUMNS, ddl, fields_schema, landing_schema
 from commonweal.settling import OUTCOME_FIELDS, settle_batches
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", bound=Hashable)
 
-PLACE = ("_kafka_topic", "_kafka_partition", "_kafka_offset")
 ENVELOPE = ("_source", "_event_id", "_event_type", "_replaces", "_recorded_at", "_occurred_at", "_sequence", "_base")
 FLAGS = ("_digest", "_id_conflict", "_target")
 FLAGS_DDL = "_digest STRING, _id_conflict BOOLEAN, _target STRING"
@@ -125,14 +124,14 @@ def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame") -> "D
 def by_key(contract: Contract, flagged_events: "DataFrame", *others: str) -> "DataFrame":
     """What the fold reads of each event, and ``others``; the events of one key together and in one partition."""
     keys = list(contract.key_columns)
-    columns = [*PLACE, *ENVELOPE, *(field.column for field in contract.fields), *FLAGS, *others]
+    columns = [*PLACE_COLUMNS, *ENVELOPE, *(field.column for field in contract.fields), *FLAGS, *others]
     return flagged_events.select(*columns).repartition(*keys).sortWithinPartitions(*keys)
 
 
 def folded_ddl(contract: Contract) -> str:
     """The columns of ``by_key`` in Spark's DDL."""
     landing = landing_schema(contract)
-    known = [landing.field(name) for name in (*PLACE, *ENVELOPE)]
+    known = [landing.field(name) for name in (*PLACE_COLUMNS, *ENVELOPE)]
     return ", ".join((ddl(known), ddl(fields_schema(contract)), FLAGS_DDL))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, text
 
+from commonweal import evidence
 from commonweal.database import database_errors
 
 GATES = text("select dataset, passed, count(*) as count from gate_result group by dataset, passed order by dataset, passed")
@@ -21,7 +22,6 @@ select dataset, step,
 from attempt where finished_at is not null group by dataset, step order by dataset, step
 """)
 WAITING = text("select count(*) as unsent, min(created_at) as oldest from outbox where sent_at is null")
-HEAD = text("select seq, encode(hash, 'hex') as hash from evidence order by seq desc limit 1")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def read_health(engine: Engine) -> Health:
     """
     with database_errors("reading the platform's health"), engine.connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ")
-        waiting, head = connection.execute(WAITING).one(), connection.execute(HEAD).first()
+        waiting, head = connection.execute(WAITING).one(), connection.execute(text(evidence.HEAD)).first()
         return Health(
             gates=tuple(GateCount(*row) for row in connection.execute(GATES)),
             steps=tuple(StepHealth(*row) for row in connection.execute(STEPS)),

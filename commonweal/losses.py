@@ -53,7 +53,7 @@ def find_losses(contract: Contract, ports: Ports) -> tuple[Loss, ...]:
     """
     if contract.kind != "source":
         raise ConfigError(f"{contract.id} is a product: nothing lands in it, so nothing can be lost")
-    return tuple(loss for topic in (contract.topic, contract.repair_topic) for loss in _of_topic(contract, ports, topic))
+    return tuple(loss for topic in contract.topics for loss in _of_topic(contract, ports, topic))
 
 
 def accept(contract: Contract, ports: Ports, lease: Lease, person: Person, losses: tuple[Loss, ...], *, reason: str) -> int:

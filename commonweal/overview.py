@@ -75,13 +75,13 @@ def overview(engine: Engine, contracts: Mapping[str, Contract], ends: Mapping[st
 
 def end_offsets(settings: Settings, contracts: Mapping[str, Contract]) -> dict[str, Offsets]:
     """By topic of every source, Kafka's end offsets."""
-    topics = [topic for item in contracts.values() if item.kind == "source" for topic in (item.topic, item.repair_topic)]
+    topics = [topic for item in contracts.values() for topic in item.topics]
     with bus.admin(settings, "watch") as client:
         return bus.end_offsets(client, topics)
 
 
 def _status(engine: Engine, contract: Contract, ends: Mapping[str, Offsets], now: datetime) -> DatasetStatus:
-    own = {topic: ends[topic] for topic in (contract.topic, contract.repair_topic) if topic in ends}
+    own = {topic: ends[topic] for topic in contract.topics if topic in ends}
     state = read_state(engine, contract)
     with database_errors(f"reading the status of {contract.id}"), engine.begin() as connection:
         landed_at = connection.execute(LAST_LANDING, {"dataset": contract.id}).scalar()

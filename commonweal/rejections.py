@@ -26,12 +26,12 @@ from commonweal.lake.names import MAIN, attempt_branch, landing_table
 from commonweal.lake.spark import at
 from commonweal.people import Person, may_decide
 from commonweal.ports import Ports
+from commonweal.render.lake_schema import PLACE_COLUMNS
 from commonweal.repairs import Rejected, Repair, Resent, Signature, repaired, replayed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
 
-PLACE = ("_kafka_topic", "_kafka_partition", "_kafka_offset")
 PLACED = "_kafka_topic string, _kafka_partition int, _kafka_offset long"
 DISMISSED = text("select topic, partition, record_offset from dismissal where dataset = :dataset")
 DISMISS = text("""
@@ -81,9 +81,9 @@ def with_fates(rejected: "DataFrame", accepted: "DataFrame", spark: "SparkSessio
     decided = spark.createDataFrame([(*place, True) for place in places], f"{PLACED}, _dismissed boolean")
     named = F.broadcast(spark.createDataFrame(sent, f"{PLACED}, _source string, _event_id string"))
     resent = accepted.select("_source", "_event_id", "_appended_at").join(named, ["_source", "_event_id"])
-    resent = resent.groupBy(*PLACE).agg(F.max("_appended_at").alias("_resent_at"))
-    judged = rejected.join(answers, ["_source", "_event_id"], "left").join(F.broadcast(resent), list(PLACE), "left")
-    judged = judged.join(F.broadcast(decided), list(PLACE), "left")
+    resent = resent.groupBy(*PLACE_COLUMNS).agg(F.max("_appended_at").alias("_resent_at"))
+    judged = rejected.join(answers, ["_source", "_event_id"], "left").join(F.broadcast(resent), list(PLACE_COLUMNS), "left")
+    judged = judged.join(F.broadcast(decided), list(PLACE_COLUMNS), "left")
     is_answered = F.greatest("_answered_at", "_resent_at") > F.col("_appended_at")
     fate = F.when(is_answered, "repaired").when(F.col("_dismissed"), "dismissed").otherwise("open")
     return judged.withColumn("fate", fate).drop("_answered_at", "_resent_at", "_dismissed")
@@ -97,12 +97,12 @@ def list_rejections(contract: Contract, ports: Ports, person: Person, *, fate: s
     """
     may_decide(contract, ports, person, "list")
     landing = _landing(contract, ports)
-    rejected = landing.where("not _accepted").select(*PLACE, "_source", "_event_id", "_appended_at", "_reasons")
+    rejected = landing.where("not _accepted").select(*PLACE_COLUMNS, "_source", "_event_id", "_appended_at", "_reasons")
     judged = with_fates(rejected, landing.where("_accepted"), ports.spark, ports.engine, contract.id)
-    rows = judged.where(judged.fate == fate).orderBy(*PLACE).limit(most).collect()
+    rows = judged.where(judged.fate == fate).orderBy(*PLACE_COLUMNS).limit(most).collect()
     return [
         Rejection(
-            Place(*(row[name] for name in PLACE)),
+            Place(*(row[name] for name in PLACE_COLUMNS)),
             row["_source"],
             row["_event_id"],
             row["_appended_at"],
@@ -196,8 +196,8 @@ def _landed(contract: Contract, ports: Ports, places: list[Place]) -> "dict[Plac
 
     wanted = ports.spark.createDataFrame([tuple(place) for place in places], PLACED)
     landing = _landing(contract, ports).where("not _accepted and _sealed is not null")
-    rows = landing.join(F.broadcast(wanted), list(PLACE), "left_semi").collect()
-    found = {Place(*(row[name] for name in PLACE)): row for row in rows}
+    rows = landing.join(F.broadcast(wanted), list(PLACE_COLUMNS), "left_semi").collect()
+    found = {Place(*(row[name] for name in PLACE_COLUMNS)): row for row in rows}
     if missing := len(set(places) - set(found)):
         raise ConfigError(
             f"{contract.id}: {missing} of {len(places)} places hold no rejected record; see: commonweal rejected list"

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from commonweal.expiry import going
+from commonweal.render.lake_schema import PLACE_COLUMNS
 from commonweal.states import Event, Outcome, Settled, Target, Verdict, settle
 
 OUTCOME_FIELDS = (
@@ -30,7 +31,7 @@ GOING_FIELDS = (
 """One row per event that expires: it goes, or, where ``_gone`` is false, it stays as a base event."""
 
 INPUTS = (
-    ("_kafka_topic", "_kafka_partition", "_kafka_offset"),
+    PLACE_COLUMNS,
     (
         "_source",
         "_event_id",

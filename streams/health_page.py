@@ -59,9 +59,7 @@ class Seen:
     def knows(self, dataset: str) -> bool:
         """Whether the ends of all its topics were seen; one that may not be looked at is unknown, and not empty."""
         contract = self.contracts.get(dataset)
-        if contract is None:
-            return False
-        return contract.kind != "source" or {contract.topic, contract.repair_topic} <= set(self.ends)
+        return contract is not None and set(contract.topics) <= set(self.ends)
 
 
 class Metrics(Collector):

@@ -154,20 +154,17 @@ class Watch:
         """By dataset, the end offsets of its topics; none for a product, and none while a topic isn't made or allowed yet."""
         sources = [contract for contract in self._contracts.values() if contract.kind == "source"]
         try:
-            found = bus.end_offsets(self.kafka, [topic for contract in sources for topic in _topics(contract)])
+            found = bus.end_offsets(self.kafka, [topic for contract in sources for topic in contract.topics])
         except AccessDeniedError:
             found = self._allowed_ends(sources)
-        return {
-            item.id: {topic: found[topic] for topic in _topics(item) if topic in found} if item.kind == "source" else {}
-            for item in self._contracts.values()
-        }
+        return {item.id: {topic: found[topic] for topic in item.topics if topic in found} for item in self._contracts.values()}
 
     def _allowed_ends(self, sources: list[Contract]) -> Ends:
         """One by one, so that a dataset whose rights aren't applied yet keeps no other from its run."""
         found: Ends = {}
         for contract in sources:
             try:
-                found |= bus.end_offsets(self.kafka, _topics(contract))
+                found |= bus.end_offsets(self.kafka, contract.topics)
             except AccessDeniedError as error:
                 log.warning("topic_denied", dataset=contract.id, message=str(error))
         return found
@@ -248,10 +245,6 @@ def main() -> None:
         log.info("watch_started", every_seconds=settings.watch_seconds, sweep_seconds=settings.sweep_seconds, metrics=page)
         repeat(lambda: opened(settings, seen), seconds=settings.watch_seconds, stop=stop_at_signal())
     log.info("watch_ended")
-
-
-def _topics(contract: Contract) -> tuple[str, str]:
-    return contract.topic, contract.repair_topic
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from psycopg.rows import namedtuple_row
 from pyiceberg.io import FileIO, load_file_io
 from pyiceberg.serializers import FromInputFile
 
+from commonweal import evidence
 from commonweal.database import database_url
 from commonweal.errors import ConfigError, TransientError
 from commonweal.offsets import Offsets, from_json
@@ -21,7 +22,6 @@ ROOT = "root"
 POINTERS = "select metadata_location from iceberg_tables where metadata_location is not null order by 1"
 REPORTS = "select report_key from gate_result order by 1"
 LANDED = "select dataset, topic, topic_id, offsets from landed_offsets order by dataset, topic"
-HEAD = "select seq, encode(hash, 'hex') as hash from evidence order by seq desc limit 1"
 MOMENT = "select transaction_timestamp() as at, pg_export_snapshot() as snapshot"
 VERSION = "select version_num from alembic_version"
 
@@ -61,7 +61,7 @@ def snapshot(settings: Settings) -> Iterator[Snapshot]:
     try:
         with _connect(settings) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            moment, head = connection.execute(MOMENT).fetchone(), connection.execute(HEAD).fetchone()
+            moment, head = connection.execute(MOMENT).fetchone(), connection.execute(evidence.HEAD).fetchone()
             version = connection.execute(VERSION).fetchone()
             if moment is None or version is None:
                 raise ConfigError("the database has no tables of the platform; run: commonweal apply")

@@ -16,7 +16,6 @@ from commonweal.backup.sealing import keep, read_recipient, workspace
 from commonweal.backup.targets import Target
 from commonweal.bus.positions import first_appended
 from commonweal.contract.loader import load_datasets
-from commonweal.contract.model import Contract
 from commonweal.database import database_errors, engine
 from commonweal.errors import ConfigError
 from commonweal.lake.keeping import all_kept
@@ -121,11 +120,6 @@ class Position:
     topic_id_now: str
 
 
-def topics_of(contract: Contract) -> tuple[str, str]:
-    """The topics of a source."""
-    return contract.topic, contract.repair_topic
-
-
 class _Copier:
     """Copies objects that the target doesn't have yet."""
 
@@ -170,7 +164,7 @@ def _topics(settings: Settings, found: Snapshot) -> tuple[Topic, ...]:
     landed = {(dataset, topic): (topic_id, offsets) for dataset, topic, topic_id, offsets in found.landed}
     for contract in load_datasets(settings.schemas_dir).contracts.values():
         if contract.kind == "source":
-            landed |= {key: ("", {}) for topic in topics_of(contract) if (key := (contract.id, topic)) not in landed}
+            landed |= {key: ("", {}) for topic in contract.topics if (key := (contract.id, topic)) not in landed}
     with bus.admin(settings, "admin") as client:
         names = [topic for _, topic in landed]
         ends, ids = bus.end_offsets(client, names), bus.topic_ids(client, names)

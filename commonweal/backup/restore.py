@@ -22,7 +22,7 @@ from sqlalchemy import Connection, text
 from commonweal import bus, evidence, store
 from commonweal.apply import apply
 from commonweal.backup.contents import ROOT
-from commonweal.backup.make import AT_ONCE, FOLDERS, Progress, topics_of
+from commonweal.backup.make import AT_ONCE, FOLDERS, Progress
 from commonweal.backup.manifest import Manifest, Object, Topic
 from commonweal.backup.programs import Programs
 from commonweal.backup.sealing import check, unseal
@@ -40,7 +40,6 @@ from commonweal.settings import Settings
 TOPIC_ID = text("""
 update landed_offsets set topic_id = :new where dataset = :dataset and topic = :topic and topic_id = :old
 """)
-HEAD = text("select seq, encode(hash, 'hex') as hash from evidence order by seq desc limit 1")
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _restore_topics(
     from commonweal.apply.kafka import apply_topics
 
     apply_topics(settings, contracts)
-    wanted = {topic for contract in contracts if contract.kind == "source" for topic in topics_of(contract)}
+    wanted = {topic for contract in contracts for topic in contract.topics}
     landed = [item for item in topics if item.topic in wanted and item.topic_id]
     with bus.admin(settings, "admin") as client:
         for done, item in enumerate(landed, start=1):
@@ -208,6 +207,6 @@ def _record(settings: Settings, backup: Backup, person: Person, reason: str, ids
 
 
 def _check_head(connection: Connection, manifest: Manifest) -> None:
-    head = connection.execute(HEAD).first()
+    head = connection.execute(text(evidence.HEAD)).first()
     if (head.seq if head else 0, head.hash if head else "") != (manifest.evidence_seq, manifest.evidence_hash):
         raise ConfigError("the restored evidence does not end where the manifest says; the backup was changed; use another one")

@@ -251,6 +251,11 @@ class Contract(Frozen):
         return f"commonweal.repair.{self.id}.v{self.major}"
 
     @property
+    def topics(self) -> tuple[str, ...]:
+        """Kafka topics that land in the dataset: a source's two, none of a product."""
+        return (self.topic, self.repair_topic) if self.kind == "source" else ()
+
+    @property
     def has_pseudonyms(self) -> bool:
         """True when landing replaces identifiers of the dataset by pseudonyms."""
         return any(field.is_pseudonymised for field in self.fields)

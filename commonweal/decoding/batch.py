@@ -21,9 +21,8 @@ from commonweal.decoding.headers import all_headers, split_headers
 from commonweal.decoding.record import Record, pack
 from commonweal.decoding.whole import Judge
 from commonweal.identity import Place, Pseudonymiser, Sealer
-from commonweal.render.lake_schema import landing_schema
+from commonweal.render.lake_schema import PLACE_COLUMNS, landing_schema
 
-_PLACE = ("_kafka_topic", "_kafka_partition", "_kafka_offset")
 _ENVELOPE = ("_source", "_event_id", "_event_type", "_replaces", "_recorded_at", "_contract_version")
 
 
@@ -51,7 +50,7 @@ def decode(batch: pa.RecordBatch, *, contract: Contract, pseudonymiser: Pseudony
         A batch with exactly the columns of ``landing_schema(contract)``, row for row.
     """
     reader = _RowReader(batch, contract, pseudonymiser, sealer.renewed())
-    names = (*_PLACE, "_appended_at", "value")
+    names = (*PLACE_COLUMNS, "_appended_at", "value")
     records = zip(*(batch.column(name).to_pylist() for name in names), reader.headers.found, strict=True)
     with _collector_paused():
         rows = [
@@ -108,7 +107,7 @@ class _RowReader:
 
 def _table(batch: pa.RecordBatch, rows: list[tuple[Envelope, Row]], contract: Contract) -> pa.RecordBatch:
     schema = landing_schema(contract)
-    columns: dict[str, Any] = {name: batch.column(name) for name in (*_PLACE, "_appended_at")}
+    columns: dict[str, Any] = {name: batch.column(name) for name in (*PLACE_COLUMNS, "_appended_at")}
     envelopes, found = zip(*rows, strict=True) if rows else ((), ())
     columns |= _transposed((*_ENVELOPE, ""), envelopes)
     columns |= _transposed(("_occurred_at", "_sequence", "_reasons", "_sealed", "_accepted", ""), found)

@@ -8,8 +8,7 @@ import pyarrow as pa
 from commonweal.contract.model import Contract
 from commonweal.errors import ConfigError
 from commonweal.identity import Opener, Place, Pseudonymiser
-
-_PLACE = ("_kafka_topic", "_kafka_partition", "_kafka_offset")
+from commonweal.render.lake_schema import PLACE_COLUMNS
 
 
 def rotated(batch: pa.RecordBatch, *, contract: Contract, pseudonymiser: Pseudonymiser, opener: Opener) -> pa.RecordBatch:
@@ -37,7 +36,7 @@ def rotated(batch: pa.RecordBatch, *, contract: Contract, pseudonymiser: Pseudon
 def _identifiers(batch: pa.RecordBatch, opener: Opener) -> list[dict[str, Any]]:
     """By row the sealed identifiers, by column; none for a rejected row, whose sealed payload is another thing."""
     accepted, sealed = batch.column("_accepted").to_pylist(), batch.column("_sealed").to_pylist()
-    places = zip(*(batch.column(name).to_pylist() for name in _PLACE), strict=True)
+    places = zip(*(batch.column(name).to_pylist() for name in PLACE_COLUMNS), strict=True)
     return [
         orjson.loads(opener.open(value, Place(*place))) if is_accepted and value is not None else {}
         for is_accepted, value, place in zip(accepted, sealed, places, strict=True)

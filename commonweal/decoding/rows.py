@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from commonweal.contract.model import Contract, Field
 from commonweal.decoding.document import Document
@@ -100,6 +101,7 @@ def _boolean(text: str) -> bool | None:
     return _BOOLEANS.get(_plain(text).lower())
 
 
+@lru_cache(maxsize=65_536)  # an export has far fewer days than rows
 def _date(text: str) -> str | None:
     match = _DAY.fullmatch(_plain(text))
     if not match:

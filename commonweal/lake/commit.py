@@ -46,6 +46,10 @@ RECORD = text("insert into commit_record (id, dataset, step, epoch) values (:id,
 RECORDED = text("select 1 from commit_record where id = :id")
 
 
+def no_rows(connection: Connection) -> None:  # noqa: ARG001 - what ``Change.rows`` is handed
+    """The rows of a change that only moves refs."""
+
+
 @dataclass(frozen=True)
 class RefMove:
     """One ref of one table, moved from the snapshot it must still be at.

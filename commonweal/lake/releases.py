@@ -93,8 +93,8 @@ def numbered_release(engine: Engine, dataset: str, number: int) -> Release | Non
     return _one(engine, dataset, NUMBERED, {"dataset": dataset, "number": number})
 
 
-def list_releases(engine: Engine, dataset: str | None = None, *, most: int = 100) -> list[tuple[Release, bool]]:
-    """Releases, newest first, each with whether it is the current one."""
+def list_releases(engine: Engine, dataset: str | None = None, *, most: int | None = 100) -> list[tuple[Release, bool]]:
+    """Releases, newest first, each with whether it is the current one; all of them if ``most`` is None."""
     with database_errors("listing the releases"), engine.begin() as connection:
         rows = connection.execute(LISTED, {"dataset": dataset, "most": most}).mappings().all()
     return [(_from_row(dict(row)), bool(row["is_current"])) for row in rows]

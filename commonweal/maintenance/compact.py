@@ -9,14 +9,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
-
 from commonweal import evidence
 from commonweal.contract.model import Contract
 from commonweal.errors import ConflictError, GateClosedError
 from commonweal.lake.candidates import CARRIES, Candidate, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head, summary
-from commonweal.lake.commit import Change, RefMove, commit
+from commonweal.lake.commit import Change, RefMove, commit, no_rows
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, MAIN, TableId, attempt_branch, landing_table, released_tables
 from commonweal.lake.releases import current_release, hold_of
@@ -70,7 +68,7 @@ def _compact_landing(ports: Ports, many: int, contract: Contract, lease: Lease) 
     branch = attempt_branch(lease.epoch)
     written = _rewritten(ports, table, snapshot, branch)
     moves = (RefMove(table, MAIN, snapshot, written), RefMove(table, branch, written, None))
-    _commit(ports, lease, branch, moves, _no_rows)
+    _commit(ports, lease, branch, moves, no_rows)
     return 1
 
 
@@ -89,7 +87,7 @@ def _compact_candidate(ports: Ports, many: int, contract: Contract, lease: Lease
         ]
     counts = {**before.counts, "keys": 0, CARRIES: before.content}
     after = replace(before, number=before.number + 1, commit_id=branch, snapshots=snapshots, rows={}, counts=counts)
-    _commit(ports, lease, branch, moves, partial(_write_candidate, after))
+    _commit(ports, lease, branch, moves, partial(write_candidate, candidate=after))
     return len(wanted)
 
 
@@ -122,11 +120,3 @@ def _commit(ports: Ports, lease: Lease, attempt: str, moves: Iterable[RefMove], 
     moved: Mapping[str, list[str]] = {m.table.sql: [str(m.expected), str(m.snapshot)] for m in moves if m.snapshot is not None}
     entry = evidence.Entry("pipeline", "compacted", lease.dataset, {"attempt": attempt, "snapshots": dict(moved)})
     commit(ports.engine, ports.lake, Change(attempt, "compact", lease, tuple(moves), rows, entry))
-
-
-def _write_candidate(candidate: Candidate, connection: Connection) -> None:
-    write_candidate(connection, candidate)
-
-
-def _no_rows(connection: Connection) -> None:  # noqa: ARG001 - a change's rows: there are none
-    """Only refs move."""

@@ -8,14 +8,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
-
 from commonweal import evidence
 from commonweal.contract.model import Contract, Retention
 from commonweal.database import database_now
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.catalog import load
-from commonweal.lake.commit import Change, RefMove, commit
+from commonweal.lake.commit import Change, RefMove, commit, no_rows
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import TableId, attempt_branch, landing_table, release_tag, released_tables
 from commonweal.lake.releases import Release, hold_of, list_releases, rolled_back_numbers
@@ -25,7 +23,6 @@ from commonweal.ports import Ports
 
 HERE = ZoneInfo("Asia/Shanghai")
 LONGEST_RUN = timedelta(days=3)
-ALL = 1_000_000
 
 
 def expire(ports: Ports, contracts: Iterable[Contract], *, now: datetime | None = None) -> dict[str, int]:
@@ -86,14 +83,14 @@ def with_inputs(kept: Mapping[str, set[int]], releases: Mapping[str, Sequence[Re
 
 
 def _expire(ports: Ports, now: datetime, contract: Contract, lease: Lease) -> int:
-    releases = {dataset: list_releases(ports.engine, dataset, most=ALL) for dataset in (*ports.contracts, *ports.broken)}
+    releases = {dataset: list_releases(ports.engine, dataset, most=None) for dataset in (*ports.contracts, *ports.broken)}
     kept = _kept(ports, releases, now)
     moves = [move for table in released_tables(contract).values() for move in _tags(ports, table, kept[contract.id])]
     numbers = sorted({int(move.ref.removeprefix("rel_")) for move in moves})
     if moves:
         attempt = attempt_branch(lease.epoch)
         entry = evidence.Entry("pipeline", "let_go", contract.id, {"attempt": attempt, "releases": numbers})
-        commit(ports.engine, ports.lake, Change(attempt, "expire", lease, tuple(moves), _no_rows, entry))
+        commit(ports.engine, ports.lake, Change(attempt, "expire", lease, tuple(moves), no_rows, entry))
     _expire_snapshots(ports, contract, now - LONGEST_RUN)
     return len(numbers)
 
@@ -144,7 +141,3 @@ def _call(ports: Ports, table: TableId, until: datetime) -> None:
     name = ".".join(table.parts)
     older = f"timestamp '{until:%Y-%m-%d %H:%M:%S}+00:00'"
     ports.spark.sql(f"call lake.system.expire_snapshots(table => '{name}', older_than => {older}, retain_last => 1)").collect()
-
-
-def _no_rows(connection: Connection) -> None:  # noqa: ARG001 - a change's rows: there are none
-    """Only refs move."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from commonweal import evidence
 from commonweal.contract.model import Contract
 from commonweal.errors import ConflictError
-from commonweal.folding import PLACE, accepted_events, by_key, closed_keys, flagged
+from commonweal.folding import accepted_events, by_key, closed_keys, flagged
 from commonweal.lake.candidates import Candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
@@ -24,7 +24,7 @@ from commonweal.lake.lease import Lease
 from commonweal.lake.names import MAIN, attempt_branch, landing_table
 from commonweal.lake.spark import at
 from commonweal.ports import Ports
-from commonweal.render.lake_schema import ddl
+from commonweal.render.lake_schema import PLACE_COLUMNS, ddl
 from commonweal.settling import GOING_FIELDS, expire_batches
 from commonweal.steps.clean import Basis, candidate_moves, next_candidate, read_basis, write_states
 
@@ -90,7 +90,7 @@ def _plan(contract: Contract, landing: "DataFrame", cutoff: datetime) -> "tuple[
 
     events, is_old = accepted_events(contract, landing), F.col("_appended_at") < cutoff
     touched = closed_keys(contract, events, _seeds(contract, events, cutoff))
-    rejected = landing.where("not _accepted").where(is_old).select(*PLACE, F.lit(True).alias("_gone"))
+    rejected = landing.where("not _accepted").where(is_old).select(*PLACE_COLUMNS, F.lit(True).alias("_gone"))
     decided = _decided(contract, events, touched, cutoff)
     going = decided.withColumn("_was_accepted", F.lit(True)).union(rejected.withColumn("_was_accepted", F.lit(False))).persist()
     return touched, going
@@ -164,7 +164,7 @@ def _write_landing(ports: Ports, contract: Contract, basis: Basis, branch: str, 
     counted = {row["_was_accepted"]: row["count"] for row in going.where("_gone").groupBy("_was_accepted").count().collect()}
     gone = Gone(counted.get(True, 0), counted.get(False, 0))
     going.createOrReplaceTempView("going")
-    same = " and ".join(f"t.{name} = g.{name}" for name in PLACE)
+    same = " and ".join(f"t.{name} = g.{name}" for name in PLACE_COLUMNS)
     ports.spark.sql(
         f"merge into {table.branch(branch)} t using going g on {same} "
         "when matched and g._gone then delete when matched then update set _base = true"

@@ -84,8 +84,8 @@ def _dataset_acls(contract: Contract) -> tuple[Acl, ...]:
     return (
         Acl(department_principal(contract.department), "WRITE", "TOPIC", contract.topic),
         Acl("repair", "WRITE", "TOPIC", contract.repair_topic),
-        *(Acl("landing", "READ", "TOPIC", topic) for topic in (contract.topic, contract.repair_topic)),
-        *(Acl("watch", "DESCRIBE", "TOPIC", topic) for topic in (contract.topic, contract.repair_topic)),
+        *(Acl("landing", "READ", "TOPIC", topic) for topic in contract.topics),
+        *(Acl("watch", "DESCRIBE", "TOPIC", topic) for topic in contract.topics),
     )
 
 

@@ -14,6 +14,8 @@ _SIMPLE = {"string": pa.string(), "integer": pa.int64(), "boolean": pa.bool_(), 
 _DDL = {pa.string(): "STRING", pa.int64(): "BIGINT", pa.int32(): "INT", pa.bool_(): "BOOLEAN", pa.date32(): "DATE",
         INSTANT: "TIMESTAMP", pa.binary(): "BINARY", pa.list_(pa.string()): "ARRAY<STRING>"}  # fmt: skip
 
+PLACE_COLUMNS = ("_kafka_topic", "_kafka_partition", "_kafka_offset")
+"""Where an event stood in Kafka: the key of landing's rows."""
 LANDING_COLUMNS: dict[str, pa.DataType] = {
     "_kafka_topic": pa.string(), "_kafka_partition": pa.int32(), "_kafka_offset": pa.int64(), "_appended_at": INSTANT,
     "_source": pa.string(), "_event_id": pa.string(), "_event_type": pa.string(), "_replaces": pa.string(),

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from commonweal import evidence
 from commonweal.contract.model import Contract
@@ -242,8 +242,4 @@ def _change(contract: Contract, lease: Lease, basis: Basis, candidate: Candidate
         "keys": candidate.counts["keys"],
     }
     entry = evidence.Entry("pipeline", "cleaned", contract.id, details)
-    return Change(candidate.commit_id, "clean", lease, moves, partial(_write_candidate, candidate), entry)
-
-
-def _write_candidate(candidate: Candidate, connection: Connection) -> None:
-    write_candidate(connection, candidate)
+    return Change(candidate.commit_id, "clean", lease, moves, partial(write_candidate, candidate=candidate), entry)

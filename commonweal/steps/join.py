@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import Connection
 
 from commonweal import evidence
 from commonweal.contract.model import Contract, Input, Suppression
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-ALL = 1_000_000
 SETTLING = ("states.py", "settling.py", "folding.py", "steps/clean.py")
 """The code that makes a source's rows from its events."""
 
@@ -116,7 +114,7 @@ def made_by(contract: Contract) -> str:
 
 def _not_newer_than_current(ports: Ports, dataset: str) -> list[tuple[Release, bool]]:
     """Kept releases up to the current one, newest first: neither what was rolled back nor what was let go is an input."""
-    listed = list_releases(ports.engine, dataset, most=ALL)
+    listed = list_releases(ports.engine, dataset, most=None)
     newest = next((index for index, (_, is_current) in enumerate(listed) if is_current), len(listed))
     if not listed[newest:]:
         return []
@@ -209,8 +207,4 @@ def _change(contract: Contract, lease: Lease, candidate: Candidate, moves: tuple
         "snapshots": candidate.snapshots,
     }
     entry = evidence.Entry("pipeline", "joined", contract.id, details)
-    return Change(candidate.commit_id, "join", lease, moves, partial(_write_candidate, candidate), entry)
-
-
-def _write_candidate(candidate: Candidate, connection: Connection) -> None:
-    write_candidate(connection, candidate)
+    return Change(candidate.commit_id, "join", lease, moves, partial(write_candidate, candidate=candidate), entry)

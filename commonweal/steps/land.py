@@ -90,7 +90,7 @@ def land(contract: Contract, ports: Ports, lease: Lease) -> dict[str, int]:
         ConflictError, FencedError, TransientError: As the commit function.
     """
     done = {"batches": 0, "accepted": 0, "rejected": 0, "gaps": 0}
-    for topic in (contract.topic, contract.repair_topic):
+    for topic in contract.topics:
         for batch in _batches(contract, ports, topic):
             landed = _land_batch(contract, ports, lease, batch)
             done["batches"] += 1
@@ -137,9 +137,8 @@ def positions(settings: Settings, topic: str) -> Positions:
 
 def end_offsets(contract: Contract, settings: Settings) -> dict[str, Offsets]:
     """By topic of the dataset, the end offsets that Kafka has now."""
-    topics = (contract.topic, contract.repair_topic)
     with bus.admin(settings, "landing") as client:
-        return bus.end_offsets(client, topics)
+        return bus.end_offsets(client, contract.topics)
 
 
 def _batches(contract: Contract, ports: Ports, topic: str) -> Iterator[Range]:

@@ -46,7 +46,7 @@ def settings(guest) -> Settings:
 
 def topics(settings: Settings) -> list[str]:
     contracts = [contract for contract in load_contracts(settings.schemas_dir).values() if contract.kind == "source"]
-    found = [topic for contract in contracts for topic in (contract.topic, contract.repair_topic)]
+    found = [topic for contract in contracts for topic in contract.topics]
     assert {TOPIC, REPAIR_TOPIC} < set(found)
     return [*found, RELEASES_TOPIC]
 

@@ -51,7 +51,7 @@ def environment(layout: Layout) -> dict[str, str]:
         "CORE__AUTH_MANAGER": AUTH_MANAGER,
         "CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
-        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__EXECUTOR": "infra.stack.executor.WarmExecutor",
         "CORE__FERNET_KEY": layout.secret("airflow-fernet"),
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__PARALLELISM": "4",

@@ -29,7 +29,7 @@ def contract(dataset: str, kind: str = "source", version: str = "2.1.0") -> Cont
 
 
 CONTRACTS = (contract("office.paper"), contract("office.pen"), contract("office_two.paper"), contract("bureau.digest", "product"))
-TOPICS = [topic for item in CONTRACTS if item.kind == "source" for topic in (item.topic, item.repair_topic)]
+TOPICS = [topic for item in CONTRACTS for topic in item.topics]
 
 
 def covers(acl: Acl, resource: str, name: str) -> bool:
