@@ -47,10 +47,10 @@ def tell(run_dir: Path, console: Console) -> None:
     town = build(run_dir / "demo")
     _publish_all(settings, town, run_dir / "demo", console)
     console.rule("[bold]3  Airflow notices, Spark lands, cleans and joins, the gate judges[/]", align="left")
-    ports = open_ports(settings)
-    wait(ports, console, has_judged_cases)
+    ports, told = open_ports(settings), set[str]()
+    wait(ports, console, told, has_judged_cases)
     repair_cases(ports, town, console)
-    wait(ports, console, all_released)
+    wait(ports, console, told, all_released)
     console.rule("[bold]4  What people read now[/]", align="left")
     console.print(releases_table(list_releases(ports.engine)))
     console.print(_where_to_look(settings, time.monotonic() - began))
@@ -88,15 +88,25 @@ def send_direct(settings: Settings, events: Iterable[DirectEvent]) -> int:
     return len(waiting)
 
 
-def wait(ports: Ports, console: Console, is_done: Callable[[list[DatasetStatus]], bool]) -> None:
-    """Show where every dataset stands until it is done; each verdict and release is told once."""
-    deadline, told = time.monotonic() + PATIENCE_SECONDS, set[str]()
+def wait(ports: Ports, console: Console, told: set[str], is_done: Callable[[list[DatasetStatus]], bool]) -> None:
+    """Show where every dataset stands until it is done; each verdict and release is told once.
+
+    Args:
+        ports: The stack.
+        console: Where it is told.
+        told: What was told before; what is told now is added.
+        is_done: Whether to stop.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        while not is_done(found := read(ports)):
+        while True:
+            found = read(ports)
             for line in _news(found):
                 if line not in told:
                     told.add(line)
                     console.print(f"  {datetime.now(UTC):%H:%M:%S}  {line}")
+            if is_done(found):
+                return
             if console.is_terminal:
                 live.update(table(found), refresh=True)
             if time.monotonic() > deadline:

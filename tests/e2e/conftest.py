@@ -49,9 +49,9 @@ def told(stack, tmp_path_factory) -> Told:
         outcomes[path.name] = publish(request, stack.settings)
     story.send_direct(stack.settings, town.direct)
     console, ports = Console(file=io.StringIO(), width=200), open_ports(stack.settings)
-    story.wait(ports, console, story.has_judged_cases)
+    story.wait(ports, console, set(), story.has_judged_cases)
     story.repair_cases(ports, town, console)
-    story.wait(ports, console, story.all_released)
+    story.wait(ports, console, set(), story.all_released)
     return Told(ports, town, outcomes, console.file.getvalue())
 
 

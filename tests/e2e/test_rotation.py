@@ -31,7 +31,7 @@ def test_people_read_the_same_findings_under_new_pseudonyms(told):
     epoch = max(moved.values())
     assert set(moved) == set(PERSONAL)
     assert epoch > before.key_epoch
-    story.wait(ports, Console(file=io.StringIO()), lambda found: _is_done(told, epoch) and story.all_released(found))
+    story.wait(ports, Console(file=io.StringIO()), set(), lambda found: _is_done(told, epoch) and story.all_released(found))
     after, rows = released(told, FINDINGS)
     assert after.key_epoch == epoch
     assert {(row["rule_code"], row["case_no"]) for row in rows} == {(row["rule_code"], row["case_no"]) for row in findings}
