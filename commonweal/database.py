@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from sqlalchemy import URL, Engine, create_engine, text
@@ -72,3 +72,11 @@ def database_now(source: Engine) -> datetime:
     with database_errors("reading the database's clock"), source.begin() as connection:
         found: datetime = connection.execute(text("select clock_timestamp()")).scalar_one()
     return found
+
+
+def this_day(source: Engine) -> date:
+    """The day by which declared periods are closed: that of UTC, so that in China it has begun some hours before.
+
+    By the database's clock: a machine that is ahead would publish a month that is not over.
+    """
+    return database_now(source).astimezone(UTC).date()

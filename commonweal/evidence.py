@@ -66,8 +66,8 @@ class Link:
     hash: bytes
 
 
-def append(connection: Connection, entry: Entry, *, now: datetime) -> Link:
-    """Append an entry inside the caller's transaction, as its last statement.
+def append(connection: Connection, entry: Entry) -> Link:
+    """Append an entry inside the caller's transaction, as its last statement; its time is that of the database's clock.
 
     Returns:
         The new head of the chain.
@@ -75,7 +75,7 @@ def append(connection: Connection, entry: Entry, *, now: datetime) -> Link:
     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
     head = connection.execute(text(HEAD)).first()
     seq, prev_hash = (head.seq + 1, bytes.fromhex(head.hash)) if head else (1, GENESIS)
-    link = linked(seq, prev_hash, entry, now=now)
+    link = linked(seq, prev_hash, entry, now=connection.execute(text("select clock_timestamp()")).scalar_one())
     connection.execute(
         text("insert into evidence (seq, body, prev_hash, hash) values (:seq, :body, :prev_hash, :hash)"),
         {"seq": link.seq, "body": link.body, "prev_hash": link.prev_hash, "hash": link.hash},
@@ -91,7 +91,7 @@ def record(engine: Engine, entry: Entry) -> None:
         TransientError: PostgreSQL is unreachable.
     """
     with database_errors(f"recording {entry.action} of {entry.dataset}"), engine.begin() as connection:
-        append(connection, entry, now=datetime.now(UTC))
+        append(connection, entry)
 
 
 def linked(seq: int, prev_hash: bytes, entry: Entry, *, now: datetime) -> Link:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from commonweal import bus
 from commonweal.contract.model import Contract
-from commonweal.database import database_errors
+from commonweal.database import database_errors, database_now
 from commonweal.offsets import Offsets, count
 from commonweal.settings import Settings
 from commonweal.steps.join import code_digest
@@ -69,7 +69,7 @@ def overview(engine: Engine, contracts: Mapping[str, Contract], ends: Mapping[st
         contracts: By id.
         ends: By topic, Kafka's end offsets.
     """
-    now = datetime.now(UTC)
+    now = database_now(engine)
     return [_status(engine, contract, ends, now) for contract in contracts.values()]
 
 
@@ -99,7 +99,7 @@ def _status(engine: Engine, contract: Contract, ends: Mapping[str, Offsets], now
         released_at=state.release.made_at if state.release else None,
         held=state.held,
         rolled_back=state.rolled_back,
-        work=find_work(contract, state, own, code_digest(contract), today=now.date()),
+        work=find_work(contract, state, own, code_digest(contract), today=now.astimezone(UTC).date()),
         is_late=waiting is not None and now - waiting > timedelta(minutes=contract.freshness_minutes),
         waiting_since=waiting,
         rejected_share=_rejected_share(contract, state.gate),

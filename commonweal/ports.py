@@ -4,7 +4,6 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,11 +76,6 @@ def open_ports(settings: Settings) -> Ports:
     """The world as the settings describe it."""
     found = load_datasets(settings.schemas_dir)
     return Ports(settings, found.contracts, code_version(ROOT), found.broken)
-
-
-def this_day() -> date:
-    """The day by which declared periods are closed: that of UTC, so that in China it has begun some hours before."""
-    return datetime.now(UTC).date()
 
 
 @lru_cache(maxsize=1)

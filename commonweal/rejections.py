@@ -7,7 +7,7 @@ times, the repairer and the reason. The rejection it answers then counts no more
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -229,7 +229,7 @@ def _send(contract: Contract, ports: Ports, entry: evidence.Entry, resent: list[
     """Send, once the evidence is committed, and with it the names by which landing will know the answers."""
     with database_errors(f"recording {entry.action} of {contract.id}"), ports.engine.begin() as connection:
         _write_answers(connection, entry, resent)
-        evidence.append(connection, entry, now=datetime.now(UTC))
+        evidence.append(connection, entry)
     with bus.producer(ports.settings, "repair") as producer:
         sent = [
             producer.send(contract.repair_topic, key=item.record.key, value=item.record.value, headers=list(item.record.headers))

@@ -7,7 +7,6 @@ where it was when it is started again.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -106,7 +105,7 @@ def _target(ports: Ports, sources: Iterable[Contract], person: Person, reason: s
     with database_errors("recording a new epoch of the pseudonym key"), ports.engine.begin() as connection:
         connection.execute(epochs.MADE, {"epoch": epoch, "person": person.role, "reason": reason})
         entry = evidence.Entry(person.role, "key_epoch_made", None, {"epoch": epoch, "reason": reason})
-        evidence.append(connection, entry, now=datetime.now(UTC))
+        evidence.append(connection, entry)
     return epoch
 
 

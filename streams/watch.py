@@ -16,10 +16,10 @@ from commonweal import bus
 from commonweal.airflow_api import Airflow
 from commonweal.contract.loader import load_datasets
 from commonweal.contract.model import Contract
-from commonweal.database import engine
+from commonweal.database import engine, this_day
 from commonweal.errors import AccessDeniedError, CommonwealError, ContractError
 from commonweal.offsets import Offsets
-from commonweal.ports import code_version, this_day
+from commonweal.ports import code_version
 from commonweal.settings import ROOT, Settings, load_settings
 from commonweal.steps.join import code_digest
 from commonweal.work import basis_of, find_work, read_state
@@ -185,9 +185,10 @@ class Watch:
             self._settled[contract.id] = ends
 
     def _sight(self, contract: Contract, ends: Ends) -> Sight:
-        state, code = read_state(engine(self.settings, PRINCIPAL), contract), code_digest(contract)
-        work = find_work(contract, state, ends, code, today=this_day())
-        progress = basis_of(contract, state, {}, code, today=this_day())
+        source, code = engine(self.settings, PRINCIPAL), code_digest(contract)
+        state, today = read_state(source, contract), this_day(source)
+        work = find_work(contract, state, ends, code, today=today)
+        progress = basis_of(contract, state, {}, code, today=today)
         tries = self._tries.get(contract.id)
         if tries is None or tries.progress != progress:
             tries = self._tries[contract.id] = Tries(progress)

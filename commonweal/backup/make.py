@@ -242,4 +242,4 @@ def _record(settings: Settings, person: Person, made: Made) -> None:
         "copied": made.copied,
     }
     with database_errors("recording the backup"), engine(settings, PROGRAM).begin() as connection:
-        evidence.append(connection, evidence.Entry(person.role, "backed_up", None, details), now=datetime.now(UTC))
+        evidence.append(connection, evidence.Entry(person.role, "backed_up", None, details))

@@ -11,7 +11,6 @@ import os
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -203,7 +202,7 @@ def _record(settings: Settings, backup: Backup, person: Person, reason: str, ids
                 raise ConflictError(
                     f"{item['dataset']}: topic {item['topic']} is not the one of the backup; reset and restore again"
                 )
-        evidence.append(connection, evidence.Entry(person.role, "restored", None, details), now=datetime.now(UTC))
+        evidence.append(connection, evidence.Entry(person.role, "restored", None, details))
 
 
 def _check_head(connection: Connection, manifest: Manifest) -> None:

@@ -11,7 +11,6 @@ waits for a transaction that is still on its way.
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
@@ -149,7 +148,7 @@ def _apply(connection: Connection, change: Change, staged: Iterable[Staged]) -> 
     record = {"id": change.id, "dataset": change.lease.dataset, "step": change.step, "epoch": change.lease.epoch}
     connection.execute(RECORD, record)
     change.rows(connection)
-    link = evidence.append(connection, change.entry, now=datetime.now(UTC))
+    link = evidence.append(connection, change.entry)
     if change.announcement:
         outbox.put(connection, change.lease.dataset, change.announcement, head=link)
 

@@ -1,7 +1,6 @@
 """Full audit: every rule on every row of what people read now, with the gate's own audit, and the result in the evidence."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from commonweal import evidence
 from commonweal.contract.model import Contract
@@ -60,4 +59,4 @@ def _record(ports: Ports, contract: Contract, released: Release, report: Report)
         "suite_digest": report.suite_digest,
     }
     with database_errors(f"recording the audit of {contract.id}"), ports.engine.begin() as connection:
-        evidence.append(connection, evidence.Entry(PROGRAM, "audited", contract.id, details), now=datetime.now(UTC))
+        evidence.append(connection, evidence.Entry(PROGRAM, "audited", contract.id, details))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from commonweal.contract.model import Contract
+from commonweal.database import database_now
 from commonweal.lake.catalog import drop_branch, load
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import TableId, all_tables
@@ -24,7 +25,7 @@ def janitor(ports: Ports, contracts: Iterable[Contract]) -> dict[str, int]:
     The dataset's lease is taken first: its epoch is then greater than that of every attempt before, so all of them have lost,
     also one whose lease had only run out.
     """
-    until = datetime.now(UTC) - LONGEST_RUN
+    until = database_now(ports.engine) - LONGEST_RUN
     removed = {"branches": 0, "files": 0}
 
     def clean_up(contract: Contract, lease: Lease) -> int:

@@ -14,6 +14,7 @@ import structlog
 
 from commonweal import evidence
 from commonweal.contract.model import Contract, Input, Suppression
+from commonweal.database import this_day
 from commonweal.errors import ConflictError, ContractError
 from commonweal.lake.candidates import Candidate, closed_through, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head, load
@@ -23,7 +24,7 @@ from commonweal.lake.names import CANDIDATE, attempt_branch, release_tag, releas
 from commonweal.lake.releases import Release, list_releases, rolled_back_numbers
 from commonweal.lake.spark import at
 from commonweal.lineage import agreeing, transitive
-from commonweal.ports import Ports, this_day
+from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, ddl
 from commonweal.settings import ROOT
 from commonweal.work import is_period_closed
@@ -48,7 +49,7 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
         ContractError: The transform's module is missing, or its result has not the contract's columns.
         ConflictError, FencedError, TransientError: As the commit function.
     """
-    chosen, today = chosen_releases(contract, ports), this_day()
+    chosen, today = chosen_releases(contract, ports), this_day(ports.engine)
     before = read_candidate(ports.engine, contract.id)
     if chosen is None or (before and _is_same(before, contract, chosen, today) and not rebuild):
         return {"candidate": 0}

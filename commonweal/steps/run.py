@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from commonweal import errors
 from commonweal.attempts import new_attempt, recorded
 from commonweal.contract.model import Contract
-from commonweal.database import translated
+from commonweal.database import this_day, translated
 from commonweal.errors import CommonwealError, ConfigError, ConflictError, TransientError
 from commonweal.lake import lease as leases
-from commonweal.ports import Ports, open_ports, this_day
+from commonweal.ports import Ports, open_ports
 from commonweal.render.dag import PRODUCT_STEPS, SOURCE_STEPS
 from commonweal.settings import Settings
 from commonweal.work import basis_of, read_state
@@ -75,7 +75,7 @@ def _basis(contract: Contract, ports: Ports, step: str) -> str:
     from commonweal.steps.land import end_offsets
 
     ends = end_offsets(contract, ports.settings) if step == "land" else {}
-    return basis_of(contract, read_state(ports.engine, contract), ends, code_digest(contract), today=this_day())
+    return basis_of(contract, read_state(ports.engine, contract), ends, code_digest(contract), today=this_day(ports.engine))
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def tell(run_dir: Path, console: Console) -> None:
     repair_cases(ports, town, console)
     wait(ports, console, told, all_released)
     console.rule("[bold]4  What people read now[/]", align="left")
-    console.print(releases_table(list_releases(ports.engine)))
+    console.print(releases_table(list_releases(ports.engine), {}))
     console.print(_where_to_look(settings, time.monotonic() - began))
 
 

@@ -5,12 +5,13 @@ import importlib
 import multiprocessing
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from commonweal.errors import CommonwealError
 from commonweal.settings import Settings
-from tests.faults import crash
+from tests.faults import clock, crash
 from tests.faults.world import lend_transform
 
 PRELOADED = ["commonweal.steps.land", "commonweal.steps.clean", "commonweal.steps.gate", "commonweal.steps.release"]
@@ -29,6 +30,7 @@ class Order:
         log: File that takes what it says.
         chain: The point at which it ends or stops itself, see ``crash.chain``; empty for none.
         stops: True to stop there, and not to end.
+        clock: By how much the clock is wrong that the platform's own code sees.
     """
 
     step: str
@@ -37,6 +39,7 @@ class Order:
     log: Path
     chain: str = ""
     stops: bool = False
+    clock: timedelta = timedelta(0)
 
 
 def start(order: Order) -> BaseProcess:
@@ -68,6 +71,8 @@ def _run(order: Order) -> None:
         if order.step == "join":
             lend_transform(order.dataset)
         function = importlib.import_module("streams.announce" if order.step == "announce" else "commonweal.steps.run")
+        if order.clock:
+            clock.shift(order.clock)
         if order.chain:
             crash.at(crash.chain(order.chain), crash.stop_myself if order.stops else crash.end_myself)
         try:

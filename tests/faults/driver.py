@@ -14,9 +14,9 @@ from commonweal.errors import ConflictError, FencedError, TransientError
 from commonweal.steps.run import ERRORS
 from infra.stack import supervision
 from tests.faults import child
-from tests.faults.world import World
+from tests.faults.world import ORDER, World
 
-STEPS = ("land", "clean", "gate", "release")
+STEPS = ORDER[:4]
 EXPECTED = frozenset({0, -9, ConflictError.exit_code, FencedError.exit_code, TransientError.exit_code})
 """How a step may end while things fail: any other exit code would name a wrong cause, and wait for a person."""
 LONGEST_STEP_SECONDS = 300

@@ -1,7 +1,6 @@
 """Each step, killed with SIGKILL at each of its commit points and run again: no event lost, doubled or invented."""
 
 import signal
-from itertools import count
 
 import pytest
 
@@ -12,11 +11,6 @@ from infra.stack import supervision
 from tests.faults import child, world
 from tests.faults.ledger import compare
 from tests.faults.points import POINTS, Point
-
-pytestmark = pytest.mark.long
-
-ORDER = ("land", "clean", "gate", "release", "join", "announce")
-BATCH = 60
 
 
 @pytest.fixture(scope="module")
@@ -29,33 +23,18 @@ def here(stack, tmp_path_factory):
     made.ports.close()
 
 
-@pytest.fixture(scope="module")
-def numbers():
-    return count()
-
-
-def prepare(here: world.World, step: str, numbers) -> None:
-    """See that the step has work: new events, and the steps before it done."""
-    if here.has_work(step):
-        return
-    here.publish(next(numbers) for _ in range(BATCH))
-    for before in ORDER[: ORDER.index(step)]:
-        if before != "join":
-            here.run(before)
-
-
 def order(here: world.World, step: str, folder, **more: object) -> child.Order:
     return child.Order(step, here.of(step).id, here.settings, folder / "step.log", **more)
 
 
 def test_the_points_are_enough_and_each_has_its_own_name():
     assert len({point.id for point in POINTS}) == len(POINTS) >= 12
-    assert {point.step for point in POINTS} == set(ORDER)
+    assert {point.step for point in POINTS} == set(world.ORDER)
 
 
 @pytest.mark.parametrize("point", POINTS, ids=[point.id for point in POINTS])
-def test_a_step_killed_there_and_run_again_changes_what_one_run_would(here, numbers, tmp_path, point: Point):
-    prepare(here, point.step, numbers)
+def test_a_step_killed_there_and_run_again_changes_what_one_run_would(here, tmp_path, point: Point):
+    here.prepare(point.step)
     before, read_before = here.commits(point.step), here.released()
     assert child.end_of(order(here, point.step, tmp_path, chain=point.chain)) == -signal.SIGKILL, "the point was not reached"
     here.let_lease_expire(point.step)
@@ -90,7 +69,7 @@ def candidate_has_one_verdict(here: world.World) -> None:
 def people_read_the_ledger(here: world.World) -> None:
     release = here.released()
     assert world.passed_its_gate(here.settings, release)
-    assert len(here.ledger.acknowledged) >= BATCH
+    assert len(here.ledger.acknowledged) >= world.BATCH
     assert not compare(*world.read_release(here.settings, here.source, release.number), here.ledger)
 
 

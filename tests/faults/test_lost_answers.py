@@ -1,45 +1,22 @@
 """The server acted and its answer was lost: COMMIT, PutObject, Produce. The step ends as if nothing had been, or says so."""
 
-from itertools import count
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from tests.faults import child, world
-from tests.faults.driver import EXPECTED
+from tests.faults.driver import EXPECTED, STEPS
 from tests.faults.ledger import compare
 from tests.faults.proxy import between, commits, large, led_to, lossy, puts
 
-pytestmark = pytest.mark.long
-
-STEPS = ("land", "clean", "gate", "release")
 RETRYABLE = 20
 
 
-@pytest.fixture(scope="module")
-def here(stack, tmp_path_factory):
-    made = world.open_world(stack.settings, tmp_path_factory.mktemp("answers"), "answers")
-    yield made
-    made.ports.close()
-
-
-@pytest.fixture(scope="module")
-def numbers():
-    return count()
-
-
-def prepare(here: world.World, step: str, numbers) -> None:
-    if not here.has_work(step):
-        here.publish(next(numbers) for _ in range(60))
-        for before in STEPS[: STEPS.index(step)]:
-            here.run(before)
-
-
 @pytest.mark.parametrize("step", STEPS)
-def test_answer_to_commit_lost(here, numbers, tmp_path: Path, step: str):
+def test_answer_to_commit_lost(here, tmp_path: Path, step: str):
     """It was committed: the step finds that by reading, and ends well, having changed things once."""
-    prepare(here, step, numbers)
+    here.prepare(step)
     before = here.commits(step)
     with between(here.settings.database_port, commits) as proxy:
         proxy.armed = 1
@@ -51,9 +28,9 @@ def test_answer_to_commit_lost(here, numbers, tmp_path: Path, step: str):
 
 
 @pytest.mark.parametrize(("step", "bucket"), [("gate", "reports"), ("release", "lakehouse")])
-def test_answer_to_put_object_lost(here, numbers, tmp_path: Path, step: str, bucket: str):
+def test_answer_to_put_object_lost(here, tmp_path: Path, step: str, bucket: str):
     """The object is there; written again it is the same. The step ends well, or is run again."""
-    prepare(here, step, numbers)
+    here.prepare(step)
     before, port = here.commits(step), int(here.settings.s3_endpoint.rsplit(":", 1)[1])
     with between(port, puts(bucket)) as proxy:
         proxy.armed = 1
@@ -64,12 +41,12 @@ def test_answer_to_put_object_lost(here, numbers, tmp_path: Path, step: str, buc
     assert here.commits(step) == before + 1
 
 
-def test_answer_to_produce_lost(here, numbers):
+def test_answer_to_produce_lost(here):
     """The producer sends the batch again, and the broker knows it by its number: each event stands there once."""
     port = int(here.settings.kafka_bootstrap.rsplit(":", 1)[1])
     with between(port, large(4_000)) as proxy, led_to(proxy):
         proxy.armed = 1
-        here.publish(next(numbers) for _ in range(200))
+        here.send(200)
         assert proxy.dropped == 1
     assert not here.ledger.unknown
     for step in STEPS:
@@ -79,13 +56,13 @@ def test_answer_to_produce_lost(here, numbers):
     assert not compare(*world.read_release(here.settings, here.source, release.number), here.ledger)
 
 
-def test_over_a_slow_and_lossy_line_to_the_database_every_step_comes_to_its_end(here, numbers, tmp_path: Path):
+def test_over_a_slow_and_lossy_line_to_the_database_every_step_comes_to_its_end(here, tmp_path: Path):
     """Any answer may be lost: a step names no wrong cause, and run until it ends well it has changed things once."""
     with between(here.settings.database_port, lossy(Random(20_261_126), 0.004)) as proxy:
         proxy.armed, proxy.delay = 1_000_000, 0.01
         settings = here.settings.model_copy(update={"database_host": "127.0.0.1", "database_port": proxy.port})
         for step in STEPS:
-            prepare(here, step, numbers)
+            here.prepare(step)
             before = here.commits(step)
             tries = [child.end_of(child.Order(step, here.source.id, settings, tmp_path / "log"))]
             while tries[-1]:

@@ -11,8 +11,6 @@ from tests.faults import world
 from tests.faults.driver import Driver
 from tests.faults.random_run import Size, run
 
-pytestmark = pytest.mark.long
-
 SIZE = Size(events=10_000, faults=12, longest_pause=6)
 SEEDS = Path(__file__).with_name("failing_seeds.txt")
 

@@ -3,38 +3,15 @@
 import os
 import signal
 import time
-from itertools import count
 
 import psutil
 import pytest
 
 from commonweal.errors import ConflictError, FencedError, TransientError
 from tests.faults import child, world
+from tests.faults.driver import STEPS
 from tests.faults.ledger import compare
 from tests.faults.points import IN_TRANSACTION, OUTSIDE
-
-pytestmark = pytest.mark.long
-
-STEPS = ("land", "clean", "gate", "release")
-
-
-@pytest.fixture(scope="module")
-def here(stack, tmp_path_factory):
-    made = world.open_world(stack.settings, tmp_path_factory.mktemp("runs"), "runs")
-    yield made
-    made.ports.close()
-
-
-@pytest.fixture(scope="module")
-def numbers():
-    return count()
-
-
-def prepare(here: world.World, step: str, numbers) -> None:
-    if not here.has_work(step):
-        here.publish(next(numbers) for _ in range(60))
-        for before in STEPS[: STEPS.index(step)]:
-            here.run(before)
 
 
 def await_stop(pid: int) -> None:
@@ -45,9 +22,9 @@ def await_stop(pid: int) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_run_stopped_beyond_its_lease_ends_without_a_change(here, numbers, tmp_path, step):
+def test_a_run_stopped_beyond_its_lease_ends_without_a_change(here, tmp_path, step):
     """It finds a ref moved when it stages its change, or another epoch when it commits it."""
-    prepare(here, step, numbers)
+    here.prepare(step)
     before = here.commits(step)
     stopped = child.start(child.Order(step, here.source.id, here.settings, tmp_path / "log", OUTSIDE[step], stops=True))
     await_stop(stopped.pid)
@@ -57,9 +34,9 @@ def test_a_run_stopped_beyond_its_lease_ends_without_a_change(here, numbers, tmp
     assert here.commits(step) == before + 1
 
 
-def test_a_run_stopped_in_its_transaction_holds_nobody_up(here, numbers, tmp_path):
+def test_a_run_stopped_in_its_transaction_holds_nobody_up(here, tmp_path):
     """The database ends a transaction that stands still for longer than a lease: else its locks would hold up every dataset."""
-    prepare(here, "release", numbers)
+    here.prepare("release")
     before = here.commits("release")
     order = child.Order("release", here.source.id, here.settings, tmp_path / "log", IN_TRANSACTION, stops=True)
     stopped = child.start(order)
@@ -71,15 +48,15 @@ def test_a_run_stopped_in_its_transaction_holds_nobody_up(here, numbers, tmp_pat
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_two_runs_at_once_change_things_once(here, numbers, tmp_path, step):
-    prepare(here, step, numbers)
+def test_two_runs_at_once_change_things_once(here, tmp_path, step):
+    here.prepare(step)
     before = here.commits(step)
     both = [child.start(child.Order(step, here.source.id, here.settings, tmp_path / f"log{number}")) for number in range(2)]
     assert [child.await_end(one) for one in both] == [0, 0]
     assert here.commits(step) == before + 1
 
 
-def test_people_read_the_ledger(here, numbers):
+def test_people_read_the_ledger(here):
     release = here.released()
     assert here.ledger.acknowledged
     assert not compare(*world.read_release(here.settings, here.source, release.number), here.ledger)

@@ -4,8 +4,9 @@ import importlib
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import text
@@ -14,10 +15,10 @@ from commonweal import bus
 from commonweal.apply import apply
 from commonweal.contract.model import Contract
 from commonweal.contract.soundness import Datasets
-from commonweal.database import database_errors, engine
+from commonweal.database import database_errors, engine, this_day
 from commonweal.evidence import Link, first_break
 from commonweal.lake.releases import Release, current_release
-from commonweal.ports import Ports, open_ports, this_day
+from commonweal.ports import Ports, open_ports
 from commonweal.reading import Request, read
 from commonweal.settings import Settings
 from commonweal.steps.join import code_digest
@@ -28,6 +29,8 @@ from tests.faults.ledger import Current, Ledger, Period, document, headers
 
 DEPARTMENT, PRODUCER = "hotline", "dept-hotline"
 LEASE_SECONDS = 5
+ORDER = ("land", "clean", "gate", "release", "join", "announce")
+BATCH = 60
 REASONS = {
     "land": {"landed < end"},
     "clean": {"cleaned < landed", "contract or code changed"},
@@ -52,12 +55,14 @@ class World:
         source: Takes the numbered events.
         product: Made of the source's releases; None where none is looked at.
         ledger: What the producer knows.
+        numbers: Of the events to come.
     """
 
     ports: Ports
     source: Contract
     product: Contract | None
     ledger: Ledger
+    numbers: Iterator[int] = field(default_factory=count)
 
     @property
     def settings(self) -> Settings:
@@ -66,6 +71,19 @@ class World:
     def publish(self, numbers: Iterable[int]) -> None:
         """Send events in this order and wait for each answer."""
         publish(self.settings, self.source, numbers, self.ledger)
+
+    def send(self, events: int = BATCH) -> None:
+        """Publish the next events."""
+        self.publish(next(self.numbers) for _ in range(events))
+
+    def prepare(self, step: str) -> None:
+        """See that the step has work: new events, and the steps before it done."""
+        if self.has_work(step):
+            return
+        self.send()
+        for before in ORDER[: ORDER.index(step)]:
+            if before != "join":
+                self.run(before)
 
     def of(self, step: str) -> Contract:
         """The dataset that a step works on."""
@@ -77,7 +95,9 @@ class World:
         if step == "announce":
             return self.count(UNSENT, dataset=contract.id) > 0
         ends = end_offsets(contract, self.settings) if contract.kind == "source" else {}
-        work = find_work(contract, read_state(self.ports.engine, contract), ends, code_digest(contract), today=this_day())
+        work = find_work(
+            contract, read_state(self.ports.engine, contract), ends, code_digest(contract), today=this_day(self.ports.engine)
+        )
         return bool(REASONS[step] & set(work.reasons))
 
     def run(self, step: str) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from commonweal import bus
 from commonweal.apply import apply
 from commonweal.cli import main
+from commonweal.database import this_day
 from commonweal.errors import AccessDeniedError, ConfigError, DataLossError
 from commonweal.gate.measure import accounting
 from commonweal.lake import lease as leases
@@ -21,7 +22,7 @@ from commonweal.lake.catalog import head
 from commonweal.lake.names import MAIN, landing_table
 from commonweal.losses import accept, find_losses
 from commonweal.people import Person
-from commonweal.ports import open_ports, this_day
+from commonweal.ports import open_ports
 from commonweal.steps.clean import clean
 from commonweal.steps.join import code_digest
 from commonweal.steps.land import _batches, _land_batch, end_offsets, land, landed_offsets
@@ -82,7 +83,9 @@ def accept_all(ports, contract, person=ENGINEER) -> int:
 
 def work(ports, contract) -> tuple[str, ...]:
     state = read_state(ports.engine, contract)
-    return find_work(contract, state, end_offsets(contract, ports.settings), code_digest(contract), today=this_day()).reasons
+    return find_work(
+        contract, state, end_offsets(contract, ports.settings), code_digest(contract), today=this_day(ports.engine)
+    ).reasons
 
 
 def test_nothing_lost_is_nothing_to_accept(ports, contract):

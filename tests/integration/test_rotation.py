@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from commonweal import bus, rotation
 from commonweal.apply import apply
+from commonweal.database import this_day
 from commonweal.epochs import dataset_epoch, newest_epoch
 from commonweal.errors import AccessDeniedError, ConfigError, ConflictError
 from commonweal.identity import current_epoch, load_pseudonymiser
@@ -20,7 +21,7 @@ from commonweal.lake.names import MAIN, landing_table, released_tables
 from commonweal.lake.releases import current_release
 from commonweal.lake.spark import at
 from commonweal.people import Person
-from commonweal.ports import open_ports, this_day
+from commonweal.ports import open_ports
 from commonweal.steps.run import run_with, steps_of
 from commonweal.work import find_work, read_state
 from infra.demo.people import resident_id
@@ -112,7 +113,10 @@ def test_everything_follows_the_new_key_and_people_wait_for_the_gate(ports, cont
     epoch = newest_epoch(ports.engine)
     assert epoch > released
     assert people_read(ports, contract) == pseudonyms(ports, released)
-    assert "keys rotated" in find_work(contract, read_state(ports.engine, contract), {}, "code", today=this_day()).reasons
+    assert (
+        "keys rotated"
+        in find_work(contract, read_state(ports.engine, contract), {}, "code", today=this_day(ports.engine)).reasons
+    )
     run(ports)
     assert people_read(ports, contract) == pseudonyms(ports, epoch)
     after = current_release(ports.engine, DATASET)

@@ -80,7 +80,7 @@ class Outcome:
 
 def needs_stack(test: str) -> bool:
     """Whether a test, ``path::function``, asks the running services."""
-    return test.startswith(("tests/integration/", "tests/e2e/"))
+    return test.startswith(("tests/integration/", "tests/e2e/", "tests/faults/"))
 
 
 def mutations() -> tuple[Mutation, ...]:
