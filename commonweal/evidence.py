@@ -44,16 +44,23 @@ class Entry:
     details: dict[str, Any]
 
     def __post_init__(self) -> None:
-        reason = self.details.get("reason")
-        if reason is None:
-            return
-        if not reason.strip():
-            raise ConfigError(f"{self.action}: the reason is empty; say why, it goes into the evidence")
-        if holds_resident_id(reason):
-            raise ConfigError(
-                f"{self.action}: the reason holds a resident id, and the evidence is kept for ever; nothing was done, name the "
-                f"case or the record instead of the person"
-            )
+        if "reason" in self.details:
+            refuse_reason(self.action, self.details["reason"])
+
+
+def refuse_reason(action: str, reason: str) -> None:
+    """Refuse what may not be kept as the reason of what a person does.
+
+    Raises:
+        ConfigError: It is empty, or holds a resident id.
+    """
+    if not reason.strip():
+        raise ConfigError(f"{action}: the reason is empty; say why, it goes into the evidence")
+    if holds_resident_id(reason):
+        raise ConfigError(
+            f"{action}: the reason holds a resident id, and the evidence is kept for ever; nothing was done, name the case or "
+            f"the record instead of the person"
+        )
 
 
 @dataclass(frozen=True)

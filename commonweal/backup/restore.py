@@ -152,7 +152,10 @@ def _place(run_dir: Path, entry: tarfile.TarInfo, tar: tarfile.TarFile) -> None:
     if folder not in FOLDERS or not name or "/" in name or name.startswith(".") or content is None:
         raise ConfigError("the backup's bundle of keys holds a file that does not belong there; use another backup")
     (run_dir / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(run_dir / folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        descriptor = os.open(run_dir / folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return  # the one file that may be there, the secret by which the backup is reached, is newer than the backup's
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, entry.mode & 0o777)
         file.write(content.read())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from commonweal.settings import Settings
 
 app = typer.Typer(add_completion=False)
-LEFT_BY_RESET = ("ports.json",)
+LEFT_BY_RESET = "ports.json"
 
 
 @app.command()
@@ -32,9 +32,11 @@ def restore(  # noqa: PLR0913 - one argument per option of the command
     from commonweal.backup.restore import Backup
     from commonweal.backup.sealing import read_identity
     from commonweal.backup.targets import open_target
+    from commonweal.evidence import refuse_reason
 
     settings = load_settings(run_dir)
-    refuse_what_is_there(settings.run_dir)
+    refuse_reason("restored", reason)
+    refuse_what_is_there(settings)
     place = open_target(target, settings)
     manifest, digest = load(place, at)
     if expect and digest != expect:
@@ -70,13 +72,15 @@ def _bring_back(settings: "Settings", backup: "Backup", reason: str) -> "tuple[T
     return topics
 
 
-def refuse_what_is_there(folder: Path) -> None:
-    """Nothing may be in the run folder that a restore would mix with.
+def refuse_what_is_there(settings: "Settings") -> None:
+    """Nothing may be in the run folder that a restore would mix with; what it takes to reach the backup may.
 
     Raises:
         ConfigError: Something is.
     """
-    found = sorted(path.name for path in folder.iterdir() if path.name not in LEFT_BY_RESET) if folder.is_dir() else []
+    folder, own = settings.run_dir, settings.backup_secret_file
+    allowed = {folder / LEFT_BY_RESET, own, *(place for place in own.parents if place != folder)}
+    found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path not in allowed)
     if found:
         raise ConfigError(
             f"{folder} is not empty ({', '.join(found[:5])}): a restore goes into an empty folder only, nothing was changed. "

@@ -115,6 +115,9 @@ def _meaning(old: Contract, new: Contract) -> Iterator[Change]:
             yield Change("breaking", name, f"{name.replace('_', '-')}-changed", "the order of states is another")
     if old.inputs != new.inputs:
         yield Change("review", "inputs", "inputs-changed", "the dataset is made from other inputs")
+    for name, days in new.retention.model_dump().items():
+        if days < getattr(old.retention, name):
+            yield Change("review", f"retention.{name}", "retention-lowered", "what is older goes at the next night, for good")
     if old.suppression != new.suppression:
         yield Change("review", "suppression", "suppression-changed", "other cells are hidden than in what is already published")
 

@@ -1,5 +1,7 @@
 """The lake's tables as the contracts want them: created with a first, empty snapshot and a candidate ref."""
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError
@@ -11,8 +13,8 @@ from commonweal.lake.names import CANDIDATE, MAIN, TableId, landing_table, locat
 from commonweal.render.lake_schema import current_schema, history_schema, landing_schema
 from commonweal.settings import Settings
 
+FORMAT = "format-version"
 PROPERTIES = {
-    "format-version": "2",
     "write.parquet.compression-codec": "zstd",
     "write.parquet.compression-level": "1",
     "write.distribution-mode": "none",
@@ -39,25 +41,49 @@ def wanted_tables(contract: Contract) -> dict[TableId, pa.Schema]:
     return wanted
 
 
-def missing_tables(lake: SqlCatalog, contract: Contract) -> dict[TableId, pa.Schema]:
-    """The tables of a dataset that the lake doesn't have yet, or has without their refs."""
-    return {table: schema for table, schema in wanted_tables(contract).items() if not _is_complete(lake, table)}
+@dataclass(frozen=True)
+class Lack:
+    """What a table of the lake lacks of what is wanted.
+
+    Attributes:
+        is_there: False when the table is missing, or one of its refs.
+        columns: Those that its contract has gained since it was made.
+        properties: Those that it has otherwise, or not.
+    """
+
+    is_there: bool
+    columns: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
 
 
-def missing_columns(lake: SqlCatalog, contract: Contract) -> dict[TableId, tuple[str, ...]]:
-    """By table of the dataset that exists, the columns that its contract has gained since."""
-    found = {}
-    for table, schema in wanted_tables(contract).items():
-        if lake.table_exists(table.parts):
-            known = set(lake.load_table(table.parts).schema().column_names)
-            found[table] = tuple(name for name in schema.names if name not in known)
-    return {table: names for table, names in found.items() if names}
+def lacking(lake: SqlCatalog, table: TableId, schema: pa.Schema) -> Lack:
+    """Compare a table with what is wanted of it."""
+    if not lake.table_exists(table.parts):
+        return Lack(is_there=False)
+    loaded = lake.load_table(table.parts)
+    refs, known = loaded.metadata.refs, set(loaded.schema().column_names)
+    return Lack(
+        is_there=MAIN in refs and (table.parts[0] == "landing" or CANDIDATE in refs),
+        columns=tuple(name for name in schema.names if name not in known),
+        properties=tuple(name for name, value in properties(table).items() if loaded.properties.get(name) != value),
+    )
+
+
+def properties(table: TableId) -> dict[str, str]:
+    """How its files are written."""
+    return LANDING_PROPERTIES if table.parts[0] == "landing" else PROPERTIES
 
 
 def add_columns(lake: SqlCatalog, table: TableId, schema: pa.Schema) -> None:
     """Add the columns that the table lacks; rows that are there have none of them."""
     with lake.load_table(table.parts).update_schema() as update:
         update.union_by_name(schema)
+
+
+def set_properties(lake: SqlCatalog, table: TableId) -> None:
+    """Have its next files written as is wanted; those that are there stay."""
+    with lake.load_table(table.parts).transaction() as change:
+        change.set_properties(properties(table))
 
 
 def create_table(settings: Settings, lake: SqlCatalog, table: TableId, schema: pa.Schema) -> None:
@@ -67,8 +93,8 @@ def create_table(settings: Settings, lake: SqlCatalog, table: TableId, schema: p
     """
     _create_namespace(lake, table)
     if not lake.table_exists(table.parts):
-        properties = LANDING_PROPERTIES if table.parts[0] == "landing" else PROPERTIES
-        created = lake.create_table(table.parts, schema=schema, location=location(settings, table), properties=properties)
+        wanted = {FORMAT: "2", **properties(table)}
+        created = lake.create_table(table.parts, schema=schema, location=location(settings, table), properties=wanted)
         _partition(created, table)
     loaded = lake.load_table(table.parts)
     if MAIN not in loaded.metadata.refs:
@@ -76,13 +102,6 @@ def create_table(settings: Settings, lake: SqlCatalog, table: TableId, schema: p
         loaded = lake.load_table(table.parts)
     if table.parts[0] != "landing" and CANDIDATE not in loaded.metadata.refs:
         loaded.manage_snapshots().create_branch(loaded.metadata.refs[MAIN].snapshot_id, CANDIDATE).commit()
-
-
-def _is_complete(lake: SqlCatalog, table: TableId) -> bool:
-    if not lake.table_exists(table.parts):
-        return False
-    refs = lake.load_table(table.parts).metadata.refs
-    return MAIN in refs and (table.parts[0] == "landing" or CANDIDATE in refs)
 
 
 def _create_namespace(lake: SqlCatalog, table: TableId) -> None:

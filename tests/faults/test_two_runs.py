@@ -52,7 +52,10 @@ def test_two_runs_at_once_change_things_once(here, tmp_path, step):
     here.prepare(step)
     before = here.commits(step)
     both = [child.start(child.Order(step, here.source.id, here.settings, tmp_path / f"log{number}")) for number in range(2)]
-    assert [child.await_end(one) for one in both] == [0, 0]
+    endings = [child.await_end(one) for one in both]
+    # Where the first does not come to renew its lease in time, the second takes it, and the first says that it lost.
+    assert 0 in endings
+    assert set(endings) <= {0, ConflictError.exit_code, FencedError.exit_code}
     assert here.commits(step) == before + 1
 
 

@@ -21,6 +21,7 @@ from kafka.admin import (
 from commonweal import bus
 from commonweal.apply import Change, apply
 from commonweal.apply.minio import administrator
+from commonweal.lake.catalog import catalog
 from commonweal.settings import Settings
 from commonweal.store import client
 
@@ -127,6 +128,15 @@ def test_a_new_topic_of_the_same_name_has_another_id(guest):
         admin.delete_topics([TOPIC])
         put_right(guest, "kafka", {("create", "topic", TOPIC)})
         assert bus.topic_id(admin, TOPIC) != before
+
+
+def test_a_property_of_a_table_that_drifted_is_put_right(stack):
+    lake = catalog(stack.settings, "pipeline")
+    name = ("landing", "hotline", "service_request")
+    with lake.load_table(name).transaction() as change:
+        change.set_properties({"write.delete.mode": "merge-on-read"})
+    put_right(stack.settings, "tables", {("change", "table", ".".join(("lake", *name)))})
+    assert lake.load_table(name).properties["write.delete.mode"] == "copy-on-write"
 
 
 @pytest.mark.parametrize(

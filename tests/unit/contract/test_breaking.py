@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from commonweal.cli.contract import app
 from commonweal.contract.breaking import compare, contract_changes
 from commonweal.contract.loader import load_contracts, read_files, read_schemas
-from commonweal.contract.model import Input
+from commonweal.contract.model import Input, Retention
 from commonweal.contract.revision import schemas_at
 from commonweal.errors import ContractError
 
@@ -161,11 +161,18 @@ def test_downstream_is_named(schemas):
         ({"sequence": "change_sequence"}, "sequence-changed"),
         ({"inputs": (Input(name="a", dataset="x.y"),)}, "inputs-changed"),
         ({"is_open": False}, "open-data-ended"),
+        ({"retention": Retention(events_days=1)}, "retention-lowered"),
     ],
 )
 def test_what_only_government_fields_say(schemas, changes, rule):
     contract = load_contracts(schemas)["hotline.service_request"].model_copy(update={"is_open": True})
     assert rule in {change.rule for change in contract_changes(contract, contract.model_copy(update=changes))}
+
+
+def test_to_keep_things_longer_is_no_change_to_look_at(schemas):
+    contract = load_contracts(schemas)["hotline.service_request"]
+    longer = {name: days + 1 for name, days in contract.retention.model_dump().items()}
+    assert contract_changes(contract, contract.model_copy(update={"retention": Retention(**longer)})) == ()
 
 
 def test_unit_and_protection(schemas):
