@@ -12,6 +12,10 @@ from commonweal.errors import AccessDeniedError, ConfigError, TransientError
 from commonweal.settings import Settings
 
 
+FULL = "No space left on device"
+"""What PostgreSQL says where it can't even start a session; once it has, it gives a SQLSTATE."""
+
+
 def database_url(settings: Settings, role: str) -> URL:
     """The address of the platform's database for a role, with the role's secret.
 
@@ -62,6 +66,8 @@ def translated(error: DBAPIError, what: str) -> ConfigError | AccessDeniedError 
         return ConfigError(f"{what}: PostgreSQL refused the login; check the role's secret file and the database's name")
     if state == "42501":
         return AccessDeniedError(f"{what}: the database role lacks a right; run: commonweal apply")
+    if state == "53100" or FULL in str(error.orig):
+        return TransientError(f"{what}: PostgreSQL's disk is full; nothing is lost, make room, then it goes on by itself")
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return TransientError(f"{what}: PostgreSQL is unreachable or ended the connection; see: commonweal stack status")
     return ConfigError(f"{what}: PostgreSQL refused the statement (SQLSTATE {state}); run: commonweal apply")

@@ -19,6 +19,7 @@ TIMEOUT_SECONDS = 30.0
 _DENIED = {"AccessDenied"}
 _WRONG_LOGIN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed"}
 _MISSING = {"NoSuchBucket", "NoSuchKey"}
+_FULL = {"XMinioStorageFull"}
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,8 @@ def _translated(error: S3Error, what: str) -> CommonwealError:
         return ConfigError(f"{what}: the object store refuses the login ({code}); check the user's secret file")
     if code in _MISSING:
         return ConfigError(f"{what}: the object store has none such ({code}); run: commonweal apply")
+    if code in _FULL:
+        return TransientError(f"{what}: the object store's disk is full; nothing is lost, make room, then it goes on by itself")
     if error.response.status < 500:
         return ConfigError(f"{what}: the object store refused the request ({code}); see its log")
     return TransientError(f"{what}: the object store failed ({code}); see: commonweal stack status")

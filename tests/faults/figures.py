@@ -19,8 +19,8 @@ kept. Each event has a number; the comparison is of sets, not of counts. Nothing
 """
 MISSING = """
 ## What this run did not do
-A full disk, a slow or lossy link and wrong clocks are not in it. Answers that were lost after the server had acted, and
-steps killed at named points, are in `tests/faults/` and part of every `make test`.
+A full disk, a slow and lossy line, wrong clocks, answers that were lost after the server had acted, and steps killed at named
+points have tests of their own in `tests/faults/`, which are part of every `make test`.
 """
 
 

@@ -80,6 +80,7 @@ def test_a_full_disk_is_survived(here, run_dir, tmp_path):
         endings.append(child.end_of(child.Order(step, here.source.id, here.settings, tmp_path / "log")))
     assert set(endings) <= EXPECTED, (tmp_path / "log").read_text()
     assert set(endings) - {0}, "nothing failed: the disk was not full"
+    assert "disk is full" in (tmp_path / "log").read_text()
     ballast.unlink()
     layout = Layout(run_dir, kept_ports(run_dir / "ports.json"))
     for service in SERVICES:

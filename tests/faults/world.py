@@ -193,6 +193,7 @@ def publish(settings: Settings, contract: Contract, numbers: Iterable[int], ledg
                 ledger.note(number, "acknowledged")
             except KafkaError:
                 ledger.note(number, "unknown")
+                bus.abandon(producer)  # else it would wait at its end for a broker that may never come back
 
 
 def read_release(settings: Settings, contract: Contract, number: int) -> tuple[list[Current], list[Period]]:

@@ -1,7 +1,6 @@
 """Records that no department should send, in Kafka all the same: each is rejected, and what is good beside it is read."""
 
 import secrets
-import shutil
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -9,13 +8,12 @@ import pytest
 from kafka import errors as kafka_errors
 
 from commonweal import bus
-from commonweal.apply import apply
 from commonweal.gate.measure import accounting
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.names import landing_table
-from commonweal.ports import open_ports
 from commonweal.render.topic import MAX_MESSAGE_BYTES
 from commonweal.steps.run import run_with
+from tests.integration.copies import with_copies
 from tests.integration.histories import Sent
 
 NAME = f"bad_{secrets.token_hex(4)}"
@@ -60,11 +58,7 @@ HEADERS: dict[str, dict[str, bytes | None]] = {
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    words = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8").replace("service_request", NAME)
-    (folder / "hotline" / f"{NAME}.yaml").write_text(words, encoding="utf-8")
-    opened = open_ports(stack.settings.model_copy(update={"schemas_dir": folder}))
-    apply(opened.settings)
+    opened = with_copies(stack.settings, folder, NAME)
     yield opened
     opened.close()
 

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import shutil
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -10,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.apply import apply
 from commonweal.cli import main
 from commonweal.cli.status import _next
 from commonweal.lake.candidates import read_candidate
@@ -20,9 +18,9 @@ from commonweal.lake.releases import current_release, hold_of, rolled_back_numbe
 from commonweal.maintenance.compact import compact
 from commonweal.maintenance.expire import expire
 from commonweal.overview import end_offsets, overview
-from commonweal.ports import open_ports
 from commonweal.steps.join import _not_newer_than_current
 from commonweal.steps.run import run_with, steps_of
+from tests.integration.copies import with_copies
 from tests.integration.histories import Sent
 
 NAME = f"decide_{secrets.token_hex(4)}"
@@ -34,11 +32,7 @@ DENIED = text("select actor, body from evidence where dataset = :dataset and act
 def ports(stack, tmp_path_factory):
     """A copy of the hotline's contract with two releases, of 10 cases and of 20."""
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    words = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8").replace("service_request", NAME)
-    (folder / "hotline" / f"{NAME}.yaml").write_text(words.replace("maxRowsChange: 0.5", "maxRowsChange: 9"), encoding="utf-8")
-    opened = open_ports(stack.settings.model_copy(update={"schemas_dir": folder}))
-    apply(opened.settings)
+    opened = with_copies(stack.settings, folder, NAME, changes={"maxRowsChange: 0.5": "maxRowsChange: 9"})
     for batch in range(2):
         publish(opened, range(batch * 10, batch * 10 + 10))
         run(opened)

@@ -1,7 +1,6 @@
 """Landed events past their retention go; what people read as the present state doesn't change, and the accounting adds up."""
 
 import secrets
-import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -10,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.apply import apply
 from commonweal.folding import PLACE
 from commonweal.gate.measure import accounting
 from commonweal.lake import lease as leases
@@ -19,8 +17,8 @@ from commonweal.lake.catalog import head
 from commonweal.lake.names import MAIN, landing_table
 from commonweal.lake.spark import at
 from commonweal.maintenance.landed_events import expire_landed_events
-from commonweal.ports import open_ports
 from commonweal.steps.clean import clean
+from tests.integration.copies import with_copies
 from tests.integration.histories import Sent, expected, random_history, run, send, tables
 
 NAME = f"expiry_{secrets.token_hex(4)}"
@@ -29,11 +27,7 @@ NAME = f"expiry_{secrets.token_hex(4)}"
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    words = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8")
-    (folder / "hotline" / f"{NAME}.yaml").write_text(words.replace("service_request", NAME), encoding="utf-8")
-    opened = open_ports(stack.settings.model_copy(update={"schemas_dir": folder}))
-    apply(opened.settings)
+    opened = with_copies(stack.settings, folder, NAME)
     yield opened
     opened.close()
 

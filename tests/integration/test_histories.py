@@ -1,17 +1,15 @@
 """However a history is split into batches, Spark ends in the two tables of the plain fold; and run again, nothing changes."""
 
-import shutil
 from dataclasses import replace
 from random import Random
 
 import pytest
 
-from commonweal.apply import apply
 from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.names import landing_table
-from commonweal.ports import open_ports
 from commonweal.steps.clean import clean
+from tests.integration.copies import with_copies
 from tests.integration.histories import Sent, expected, random_history, run, send, tables
 
 SEED = 20_261_123
@@ -21,14 +19,7 @@ COPIES = ("history_whole", "history_split", "history_shuffled")
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
     """The stack with copies of the hotline's contract, each with topics and tables of its own."""
-    folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    text = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8")
-    for name in COPIES:
-        (folder / "hotline" / f"{name}.yaml").write_text(text.replace("service_request", name), encoding="utf-8")
-    settings = stack.settings.model_copy(update={"schemas_dir": folder})
-    apply(settings)
-    return open_ports(settings)
+    return with_copies(stack.settings, tmp_path_factory.mktemp("contracts") / "schemas", *COPIES)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import io
 import secrets
-import shutil
 from datetime import UTC, datetime
 
 import orjson
@@ -22,11 +21,11 @@ from commonweal.lake.catalog import head
 from commonweal.lake.names import MAIN, landing_table
 from commonweal.losses import accept, find_losses
 from commonweal.people import Person
-from commonweal.ports import open_ports
 from commonweal.steps.clean import clean
 from commonweal.steps.join import code_digest
 from commonweal.steps.land import _batches, _land_batch, end_offsets, land, landed_offsets
 from commonweal.work import find_work, read_state
+from tests.integration.copies import with_copies
 from tests.integration.histories import Sent
 
 NAME = f"loss_{secrets.token_hex(4)}"
@@ -40,13 +39,7 @@ and cast(body as jsonb) -> 'details' ->> 'reason' = 'the disk was full'
 
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    words = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8").replace("service_request", NAME)
-    (folder / "hotline" / f"{NAME}.yaml").write_text(words, encoding="utf-8")
-    settings = stack.settings.model_copy(update={"schemas_dir": folder})
-    apply(settings)
-    return open_ports(settings)
+    return with_copies(stack.settings, tmp_path_factory.mktemp("contracts") / "schemas", NAME)
 
 
 @pytest.fixture

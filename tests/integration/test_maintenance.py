@@ -1,7 +1,6 @@
 """Nightly maintenance on a dataset of its own: what it removes, what it must leave, and that people read the same after it."""
 
 import secrets
-import shutil
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -9,7 +8,6 @@ import pytest
 from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.apply import apply
 from commonweal.contract.model import Rule, Text
 from commonweal.errors import GateClosedError
 from commonweal.lake import lease as leases
@@ -22,8 +20,8 @@ from commonweal.maintenance.audit import audit
 from commonweal.maintenance.compact import compact, content_digest
 from commonweal.maintenance.expire import expire
 from commonweal.maintenance.janitor import janitor, remove_orphans
-from commonweal.ports import open_ports
 from commonweal.steps.run import run_with, steps_of
+from tests.integration.copies import with_copies
 from tests.integration.histories import Sent
 
 NAME = f"maint_{secrets.token_hex(4)}"
@@ -37,13 +35,8 @@ select body::jsonb -> 'details' from evidence where dataset = :dataset and actio
 def ports(stack, tmp_path_factory):
     """A copy of the hotline's contract with three releases, and a neighbour whose name begins like its own."""
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    words = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8")
-    words = words.replace("maxRowsChange: 0.5", "maxRowsChange: 9")
-    for name in (NAME, f"{NAME}_next"):
-        (folder / "hotline" / f"{name}.yaml").write_text(words.replace("service_request", name), encoding="utf-8")
-    opened = open_ports(stack.settings.model_copy(update={"schemas_dir": folder, "lease_seconds": 5}))
-    apply(opened.settings)
+    settings = stack.settings.model_copy(update={"lease_seconds": 5})
+    opened = with_copies(settings, folder, NAME, f"{NAME}_next", changes={"maxRowsChange: 0.5": "maxRowsChange: 9"})
     for batch in range(BATCHES):
         release(opened, range(batch * 10, batch * 10 + 10))
     yield opened

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import shutil
 from datetime import UTC, datetime
 
 import orjson
@@ -11,18 +10,17 @@ from pyarrow import parquet
 from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.apply import apply
 from commonweal.cli import main
 from commonweal.contract.loader import load_datasets
 from commonweal.database import engine
 from commonweal.errors import AccessDeniedError
 from commonweal.lake import lease as leases
 from commonweal.people import Person
-from commonweal.ports import open_ports
 from commonweal.reading import Request, read
 from commonweal.steps.release import roll_back
 from commonweal.steps.run import run_with, steps_of
 from commonweal.store import client, get_object, object_keys, put_object
+from tests.integration.copies import with_copies
 from tests.integration.histories import Sent
 
 NAME = f"query_{secrets.token_hex(4)}"
@@ -34,13 +32,9 @@ LAST = text("select actor, action, body from evidence where dataset = :dataset o
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
     """A copy of the hotline's contract with two releases: of 30 cases, then of 50, one of the first ones withdrawn."""
+    changes = {"maxRowsChange: 0.5": "maxRowsChange: 5", "maxShareWithdrawn: 0.05": "maxShareWithdrawn: 1"}
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    words = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8").replace("service_request", NAME)
-    words = words.replace("maxRowsChange: 0.5", "maxRowsChange: 5").replace("maxShareWithdrawn: 0.05", "maxShareWithdrawn: 1")
-    (folder / "hotline" / f"{NAME}.yaml").write_text(words, encoding="utf-8")
-    opened = open_ports(stack.settings.model_copy(update={"schemas_dir": folder}))
-    apply(opened.settings)
+    opened = with_copies(stack.settings, folder, NAME, changes=changes)
     release(opened, [case(number) for number in range(30)])
     release(opened, [case(number) for number in range(30, 51)] + [withdrawal(0)])
     return opened

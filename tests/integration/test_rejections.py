@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import shutil
 from datetime import UTC, datetime
 
 import orjson
@@ -10,17 +9,16 @@ import pytest
 from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.apply import apply
 from commonweal.cli import main
 from commonweal.database import engine
 from commonweal.gate.measure import accounting
 from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
 from commonweal.people import Person
-from commonweal.ports import open_ports
 from commonweal.rejections import list_rejections
 from commonweal.steps.clean import clean
 from commonweal.steps.land import land
+from tests.integration.copies import with_copies
 from tests.integration.histories import Sent
 
 NAME = f"reject_{secrets.token_hex(4)}"
@@ -49,11 +47,7 @@ MENDED = {
 def ports(stack, tmp_path_factory):
     """A copy of the hotline's contract with one record of each fault, landed."""
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    words = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8").replace("service_request", NAME)
-    (folder / "hotline" / f"{NAME}.yaml").write_text(words, encoding="utf-8")
-    opened = open_ports(stack.settings.model_copy(update={"schemas_dir": folder}))
-    apply(opened.settings)
+    opened = with_copies(stack.settings, folder, NAME)
     send_faulty(opened)
     landed(opened)
     yield opened

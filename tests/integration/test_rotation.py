@@ -2,7 +2,6 @@
 
 import dataclasses
 import secrets
-import shutil
 from datetime import UTC, date, datetime
 
 import orjson
@@ -10,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from commonweal import bus, rotation
-from commonweal.apply import apply
 from commonweal.database import this_day
 from commonweal.epochs import dataset_epoch, newest_epoch
 from commonweal.errors import AccessDeniedError, ConfigError, ConflictError
@@ -21,10 +19,10 @@ from commonweal.lake.names import MAIN, landing_table, released_tables
 from commonweal.lake.releases import current_release
 from commonweal.lake.spark import at
 from commonweal.people import Person
-from commonweal.ports import open_ports
 from commonweal.steps.run import run_with, steps_of
 from commonweal.work import find_work, read_state
 from infra.demo.people import resident_id
+from tests.integration.copies import with_copies
 
 NAME = f"keys_{secrets.token_hex(4)}"
 DATASET = f"civil_affairs.{NAME}"
@@ -36,11 +34,7 @@ IDS = [resident_id("990101", date(1960, 1, 1 + number), number) for number in ra
 def ports(stack, tmp_path_factory):
     """The stack with a copy of the assistance contract, which alone is rotated here."""
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    words = (folder / "civil_affairs" / "assistance_case.yaml").read_text(encoding="utf-8")
-    (folder / "civil_affairs" / f"{NAME}.yaml").write_text(words.replace("assistance_case", NAME), encoding="utf-8")
-    opened = open_ports(stack.settings.model_copy(update={"schemas_dir": folder}))
-    apply(opened.settings)
+    opened = with_copies(stack.settings, folder, NAME, of="civil_affairs.assistance_case")
     yield dataclasses.replace(opened, contracts={DATASET: opened.contracts[DATASET]})
     opened.close()
 

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,15 +11,14 @@ from pyspark.sql import functions as F
 from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.apply import apply
 from commonweal.gate.measure import accounting, since
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.names import released_tables
 from commonweal.lake.releases import current_release
 from commonweal.lake.spark import at
-from commonweal.ports import open_ports
 from commonweal.steps.run import run_with, steps_of
+from tests.integration.copies import with_copies
 from tests.integration.histories import Sent
 
 NAME = f"since_{secrets.token_hex(4)}"
@@ -45,14 +43,12 @@ def correction(key: int, replaces: str) -> Sent:
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
     """Released: key 1 stands, 2 is withdrawn, 3 waits for an event, 4 stands. Then each is what its neighbour was."""
+    changes = {
+        "maxRowsChange: 0.5, maxShareWithdrawn: 0.05": "maxRowsChange: 9, maxShareWithdrawn: 1",
+        "maxShareSetAside: 0.01": "maxShareSetAside: 1",
+    }
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    shutil.copytree(stack.settings.schemas_dir, folder)
-    words = (folder / "hotline" / "service_request.yaml").read_text(encoding="utf-8").replace("service_request", NAME)
-    words = words.replace("maxRowsChange: 0.5, maxShareWithdrawn: 0.05", "maxRowsChange: 9, maxShareWithdrawn: 1")
-    words = words.replace("maxShareSetAside: 0.01", "maxShareSetAside: 1")
-    (folder / "hotline" / f"{NAME}.yaml").write_text(words, encoding="utf-8")
-    opened = open_ports(stack.settings.model_copy(update={"schemas_dir": folder}))
-    apply(opened.settings)
+    opened = with_copies(stack.settings, folder, NAME, changes=changes)
     send(opened, [case(1), case(2), withdrawal(2), correction(3, "event-3-5"), case(4)])
     run(opened, *steps_of(opened.contract(DATASET)))
     abort(opened)
