@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from commonweal.errors import AccessDeniedError, ConfigError, TransientError
 from commonweal.settings import Settings
 
-
 FULL = "No space left on device"
 """What PostgreSQL says where it can't even start a session; once it has, it gives a SQLSTATE."""
 

@@ -34,6 +34,8 @@ COMMANDS = {
 
 
 HELP = ("-h", "--help", "help")
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,11 +68,23 @@ commonweal COMMAND --help tells more; exit codes are in docs/errors.md."""
 
 
 def _run(name: str, arguments: Sequence[str]) -> None:
-    app = importlib.import_module(f"commonweal.cli.{name}").app
     try:
+        app = importlib.import_module(f"commonweal.cli.{name}").app
         app(args=list(arguments), prog_name=f"commonweal {name}")
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if not _is_interrupt(ended):
+            raise
+        print("Interrupted: what was not finished did not happen; run the command again.", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     except CommonwealError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         if error.retryable:
             print("A command is not tried again by itself: run it again when the cause is gone.", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+
+
+def _is_interrupt(ended: BaseException | None) -> bool:
+    """Whether Ctrl-C was the cause; Typer turns it into an exit of its own."""
+    while ended is not None and not isinstance(ended, KeyboardInterrupt):
+        ended = ended.__context__
+    return ended is not None

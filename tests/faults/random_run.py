@@ -69,6 +69,11 @@ class Producer(threading.Thread):
         # So slow that it sends as long as faults are to be expected.
         self._pause = size.faults * size.longest_pause * BATCH / size.events
 
+    def begin(self) -> None:
+        """Send the first events, while nothing fails yet."""
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        self._world.publish(batch)
+
     def run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
@@ -89,7 +94,10 @@ def run(here: world.World, run_dir: Path, driver: Drive, *, seed: int, size: Siz
     producer, reader = Producer(here, random, size), Reader(here)
     chaos = Chaos(Layout(run_dir, kept_ports(run_dir / "ports.json")), driver.running)
     faults = plan(random, faults=size.faults, longest_pause=size.longest_pause)
-    for thread in (producer, driver, reader):
+    producer.begin()
+    driver.start()
+    await_release(here)  # so that there is something to read from the first fault on
+    for thread in (producer, reader):
         thread.start()
     try:
         chaos.inflict(faults, until=began + size.seconds)
@@ -112,6 +120,14 @@ def run(here: world.World, run_dir: Path, driver: Drive, *, seed: int, size: Siz
         (*driver.hung, *(f"{step}: exit {code}" for step, code in driver.endings if code not in EXPECTED)),
         world.evidence_break(here.settings),
     )
+
+
+def await_release(here: world.World) -> None:
+    """Wait for the first release."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while here.released() is None:
+        assert time.monotonic() < deadline, "there was no release although nothing failed"
+        time.sleep(0.5)
 
 
 def drain(here: world.World) -> None:
