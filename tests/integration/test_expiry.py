@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.folding import PLACE
 from commonweal.gate.measure import accounting
 from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
@@ -17,6 +16,7 @@ from commonweal.lake.catalog import head
 from commonweal.lake.names import MAIN, landing_table
 from commonweal.lake.spark import at
 from commonweal.maintenance.landed_events import expire_landed_events
+from commonweal.render.lake_schema import PLACE_COLUMNS
 from commonweal.steps.clean import clean
 from tests.integration.copies import with_copies
 from tests.integration.histories import Sent, expected, random_history, run, send, tables
@@ -64,7 +64,7 @@ def books(ports, contract):
 def places(ports, contract) -> set[tuple]:
     """Where the records stand in Kafka that are in landing now."""
     table = landing_table(contract)
-    return {tuple(row) for row in at(ports.spark, table, head(ports.lake, table, MAIN)).select(*PLACE).collect()}
+    return {tuple(row) for row in at(ports.spark, table, head(ports.lake, table, MAIN)).select(*PLACE_COLUMNS).collect()}
 
 
 def test_nothing_goes_within_the_retention(ports, contract, landed):
