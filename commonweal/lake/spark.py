@@ -2,6 +2,7 @@
 
 import atexit
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
@@ -12,6 +13,7 @@ from commonweal.errors import TransientError
 from commonweal.lake.names import TableId
 from commonweal.settings import Settings
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
 """What the steps rely on, whatever the cluster's own defaults are."""
 
@@ -41,6 +43,11 @@ def session(settings: Settings) -> SparkSession:
 def at(spark: SparkSession, table: TableId, snapshot: int) -> DataFrame:
     """The rows of a table at one fixed snapshot."""
     return spark.read.option("versionAsOf", snapshot).table(table.sql)
+
+
+def instant(moment: datetime) -> Column:
+    """An instant as a literal. Made of a datetime, pyspark asks the session used last how to read it, and that may be closed."""
+    return F.expr(f"timestamp_micros({(moment - EPOCH) // timedelta(microseconds=1)})")
 
 
 def appended(spark: SparkSession, table: TableId, after: int, until: int) -> DataFrame:

@@ -22,7 +22,7 @@ from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import MAIN, attempt_branch, landing_table
-from commonweal.lake.spark import at
+from commonweal.lake.spark import at, instant
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import PLACE_COLUMNS, ddl
 from commonweal.settling import GOING_FIELDS, expire_batches
@@ -74,7 +74,7 @@ def expire_landed_events(ports: Ports, contract: Contract, lease: Lease, *, now:
     if basis.before is None or basis.is_behind(contract):
         log.warning("expiry_waits", dataset=contract.id, why="what has landed is not cleaned yet")
         return 0
-    if landing.where(F.col("_appended_at") < cutoff).isEmpty():
+    if landing.where(F.col("_appended_at") < instant(cutoff)).isEmpty():
         return 0
     touched, going = _plan(contract, landing, cutoff)
     try:
@@ -88,7 +88,7 @@ def _plan(contract: Contract, landing: "DataFrame", cutoff: datetime) -> "tuple[
     """The keys with old events, and the records that go or become base events: ``GOING_FIELDS`` and ``_was_accepted``."""
     from pyspark.sql import functions as F
 
-    events, is_old = accepted_events(contract, landing), F.col("_appended_at") < cutoff
+    events, is_old = accepted_events(contract, landing), F.col("_appended_at") < instant(cutoff)
     touched = closed_keys(contract, events, _seeds(contract, events, cutoff))
     rejected = landing.where("not _accepted").where(is_old).select(*PLACE_COLUMNS, F.lit(True).alias("_gone"))
     decided = _decided(contract, events, touched, cutoff)
@@ -101,7 +101,7 @@ def _seeds(contract: Contract, events: "DataFrame", cutoff: datetime) -> "DataFr
     from pyspark.sql import functions as F
 
     keys, is_base = list(contract.key_columns), F.col("_base")
-    news = events.where(~is_base & (F.col("_appended_at") < cutoff)).select(*keys)
+    news = events.where(~is_base & (F.col("_appended_at") < instant(cutoff))).select(*keys)
     overtaken = events.where(is_base).select(*keys).join(events.where(~is_base).select(*keys), keys, "left_semi")
     return news.union(overtaken).distinct()
 
@@ -149,7 +149,7 @@ def _decided(contract: Contract, events: "DataFrame", touched: "DataFrame", cuto
     ids = own.groupBy("_source", "_event_id").agg(
         F.max("_appended_at").alias("_newest"), F.countDistinct(F.struct(*keys)).alias("_keys")
     )
-    is_old = (F.col("_newest") < cutoff) & (F.col("_keys") == 1)
+    is_old = (F.col("_newest") < instant(cutoff)) & (F.col("_keys") == 1)
     rows = flagged(contract, own.join(ids, ["_source", "_event_id"]).withColumn("_old", is_old), events)
     return by_key(contract, rows, "_old").mapInArrow(partial(_expire_batches, contract.key_columns), ddl(pa.schema(GOING_FIELDS)))
 
