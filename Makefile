@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help install demo test faults check lock clean
+.PHONY: help install demo test faults bench check lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -24,6 +24,10 @@ test: install ## run the tests, on a stack of its own; ARGS go to pytest; COMMON
 faults: install ## 100,000 events and 100 faults on a stack of its own, up to an hour; writes docs/faults.md; ARGS: --seed, --minutes, …
 	@$(BIN)/python -m infra.install --no-browser
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+bench: install ## measure beside a peer: rows without a result, or ARGS="P1 …"; writes benchmarks/results and docs/benchmarks.md
+	@$(BIN)/python -m infra.install --no-browser
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: install ## lint, types, import directions, roofs on files and functions, stale pages
 	@$(BIN)/ruff check

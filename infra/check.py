@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("commonweal", "streams", "jobs", "dags", "infra", "tests")
+FOLDERS = ("commonweal", "streams", "jobs", "dags", "infra", "benchmarks", "tests")
 FILE_LINES, FUNCTION_LINES, PARAMETERS = 300, 40, 6
 # A module of such a name collects whatever has no place.
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"})

@@ -1,0 +1,1 @@
+"""What the platform's work costs, measured beside a peer in the same run on the same bytes."""

@@ -1,0 +1,44 @@
+"""``python -m benchmarks [ROW ...]``: measures rows that have no result yet, or those that are named, and writes the page."""
+
+import argparse
+import sys
+import time
+from types import ModuleType
+
+from benchmarks import results
+from benchmarks.page import page
+from benchmarks.rows import publish, start
+from commonweal.settings import ROOT
+
+ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, start)}
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+def main() -> int:
+    """Measure, keep each result as soon as it is there, write the page."""
+    given = _arguments()
+    kept = {path.stem for path in results.FOLDER.glob("*.json")}
+    for name in given.rows or [name for name in ROWS if name not in kept]:
+        row, began = ROWS[name], time.monotonic()
+        result = row.run(given.size or row.SIZE, given.runs or row.RUNS, _tell)
+        path = results.write(result)
+        _tell(f"{name}: done in {time.monotonic() - began:.0f} s, kept in {path.relative_to(ROOT)}")
+    PAGE.write_text(page(results.read()), encoding="utf-8")
+    _tell(f"see {PAGE.relative_to(ROOT)}")
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help="rows to measure anew; by default those without a result")
+    parser.add_argument("--size", type=int, help="another size than the row's own")
+    parser.add_argument("--runs", type=int, help="another number of runs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

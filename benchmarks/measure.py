@@ -1,0 +1,73 @@
+"""Wall time, CPU seconds and peak memory of a program with everything that it starts."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+LOOK_SECONDS = 0.2
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run.
+
+    Attributes:
+        seconds: Wall time.
+        cpu_seconds: User and system time of the process and of all its descendants that it waited for.
+        peak_mib: The most memory that the whole tree had at a time, shared pages counted once (PSS).
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> Measured:
+    """Run a program to its end.
+
+    Args:
+        argv: The program and its arguments.
+        environment: Its environment.
+        log: File that takes what it says.
+
+    Raises:
+        RuntimeError: It ended with an error; the message ends with what it said last.
+    """
+    with log.open("wb") as said:
+        began = time.monotonic()
+        process = subprocess.Popen(argv, env=dict(environment), stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
+        over, peaks = threading.Event(), [0.0]
+        looking = threading.Thread(target=_look, args=(process.pid, over, peaks), daemon=True)
+        looking.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - began
+        over.set()
+        looking.join()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{argv[0]} ended with {process.returncode}: {log.read_text(errors='replace')[-500:]}")
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, peaks[0])
+
+
+def memory_mib(pid: int) -> float:
+    """What a process and all its descendants have now, shared pages counted once (PSS)."""
+    total = 0
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                total += member.memory_full_info().pss
+    return total / MIB
+
+
+def _look(pid: int, over: threading.Event, peaks: list[float]) -> None:
+    while not over.wait(LOOK_SECONDS):
+        peaks[0] = max(peaks[0], memory_mib(pid))

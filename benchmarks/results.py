@@ -1,0 +1,94 @@
+"""Results of rows, kept as JSON: a run that was interrupted goes on with the rows that are missing."""
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.measure import Measured
+from commonweal.ports import code_version
+from commonweal.settings import ROOT
+
+FOLDER = ROOT / "benchmarks" / "results"
+PACKAGES = ("kafka-python", "pyspark", "great-expectations", "apache-airflow", "pyiceberg")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one row showed.
+
+    Attributes:
+        row: Its id, ``P1``.
+        work: What was done, in words.
+        peer: What it is compared with; empty where there is nothing to compare with.
+        size: How much, for each run of either.
+        unit: What ``size`` counts.
+        ours: Our runs.
+        peers: The peer's, in turn with ours.
+        is_equal: Whether both had the same result; None where there is no peer.
+        figures: Single figures, by what they say.
+        reach: What is asked for, in words.
+        is_reached: Whether it is; None where the row does not say.
+    """
+
+    row: str
+    work: str
+    peer: str
+    size: int
+    unit: str
+    ours: tuple[Measured, ...] = ()
+    peers: tuple[Measured, ...] = ()
+    is_equal: bool | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+    reach: str = ""
+    is_reached: bool | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """How fast we are as a share of the peer's speed: 1 is as fast, by the median of either."""
+        if not self.ours or not self.peers:
+            return None
+        return median(run.seconds for run in self.peers) / median(run.seconds for run in self.ours)
+
+
+def write(result: Result) -> Path:
+    """Keep a result, with the machine and the versions that it was measured on."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{result.row}.json"
+    content = {"measured": machine(), **asdict(result)}
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def read() -> list[tuple[dict[str, Any], Result]]:
+    """All results that are kept, each with where it was measured, in the order of the rows."""
+    return [_read(path) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def machine() -> dict[str, Any]:
+    """Where and of what it is measured."""
+    return {
+        "day": datetime.now(UTC).date().isoformat(),
+        "code": code_version(ROOT),
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Result]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    where = content.pop("measured")
+    ours, peers = (tuple(Measured(**run) for run in content.pop(name)) for name in ("ours", "peers"))
+    return where, Result(**content, ours=ours, peers=peers)

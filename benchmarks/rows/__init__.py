@@ -1,0 +1,1 @@
+"""The rows: each one measures one kind of work."""

@@ -1,0 +1,49 @@
+"""The page shows what was measured, says where it falls short, and a result comes back as it was kept."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks import results
+from benchmarks.measure import Measured, measure
+from benchmarks.page import page
+from benchmarks.results import Result
+
+WHERE = {"day": "2026-11-26", "code": "abc", "cores": 2, "processor": "one", "python": "3.11", "versions": {"pyspark": "4"}}
+RUNS = (Measured(2.0, 1.5, 100.0), Measured(4.0, 3.0, 120.0), Measured(3.0, 2.0, 110.0))
+PEERS = tuple(replace(run, seconds=run.seconds / 2) for run in RUNS)
+RESULT = Result("P1", "publish", "another", 1000, "events", RUNS, PEERS, True, {"events a second": 333.3}, "0.8 of it", False)
+
+
+def test_medians_ranges_and_the_ratio_are_shown():
+    text = page([(WHERE, RESULT)])
+    for line in (
+        "| commonweal | 3.0 (2.0 to 4.0) | 2.0 | 120 |",
+        "| another | 1.5 (1.0 to 2.0) | 2.0 | 120 |",
+        "1,000 events, 3 runs each; 0.50 of the peer's speed; the same result.",
+        "| events a second | 333 |",
+        "Asked for: 0.8 of it. **Not reached.**",
+    ):
+        assert line in text
+
+
+def test_a_different_result_can_not_be_overlooked():
+    assert "**not the same result**" in page([(WHERE, replace(RESULT, is_equal=False))])
+
+
+def test_a_result_comes_back_as_it_was_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    results.write(RESULT)
+    [(where, found)] = results.read()
+    assert found == RESULT
+    assert where["cores"] >= 1
+
+
+def test_a_program_is_measured_with_all_that_it_starts(tmp_path):
+    inner = "sum(range(20_000_000))"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}], check=True)"
+    found = measure(["python3", "-c", outer], {"PATH": "/usr/bin:/bin:/usr/local/bin"}, tmp_path / "log")
+    assert found.seconds > 0
+    assert found.cpu_seconds > 0
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        measure(["python3", "-c", "raise SystemExit(3)"], {"PATH": "/usr/bin:/bin:/usr/local/bin"}, tmp_path / "log")
