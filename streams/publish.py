@@ -28,14 +28,13 @@ from streams.publishing.checking import (
     ATTRIBUTES,
     REJECT_COLUMNS,
     Checker,
-    Event,
-    Origin,
     Rejects,
     Spool,
     Tally,
     fingerprint,
     spool,
 )
+from streams.publishing.event import Event, Origin
 from streams.publishing.exports import Export, Format, look, rows
 from streams.publishing.journal import Journal
 from streams.publishing.sending import OPTIONS, Sender

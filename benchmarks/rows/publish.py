@@ -20,7 +20,8 @@ from commonweal.apply import apply
 from commonweal.contract.loader import load_contract
 from commonweal.settings import ROOT, Settings
 from streams.publish import publishing_secret
-from streams.publishing.checking import Checker, Origin
+from streams.publishing.checking import Checker
+from streams.publishing.event import Origin
 from streams.publishing.exports import look, rows
 
 ROW, SIZE, RUNS = "P1", 1_000_000, 5

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TextIO
+from typing import IO, Any, TextIO
 
 import orjson
 
@@ -22,55 +22,12 @@ from commonweal.contract.model import Contract
 from commonweal.decoding import Decoder, Envelopes, to_document
 from commonweal.decoding.envelope import HEADERS, TYPES
 from commonweal.render.topic import MAX_MESSAGE_BYTES
+from streams.publishing.event import LETTERS, OVERHEAD_BYTES, Event, Origin
 from streams.publishing.exports import SourceRow
+from streams.publishing.shortcut import Shortcut
 
 ATTRIBUTES = ("ce_id", "ce_type", "ce_replaces")
 REJECT_COLUMNS = ("_row", "_reasons")
-_OVERHEAD_BYTES = 4096
-# Without digits, no derived id can by chance look like a resident's number, which landing refuses as an event's id.
-_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
-
-
-class Event(NamedTuple):
-    """One event ready to be sent."""
-
-    key: str
-    event_id: str
-    event_type: str
-    replaces: str | None
-    value: str
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What all events of one export have in common.
-
-    Attributes:
-        source: ``/department`` or ``/department/system``.
-        event_type: The type of each event that names none itself.
-        exported_at: When the export was made, RFC 3339 in UTC.
-        id_column: Column of the department's own event ids; without one, ids are derived.
-        secret: The department's publishing key, from which ids are derived.
-    """
-
-    source: str
-    event_type: str
-    exported_at: str
-    id_column: str | None
-    secret: bytes = field(repr=False)
-
-    def headers(self, event: Event, contract: Contract) -> dict[str, str]:
-        """The CloudEvents headers of one event."""
-        found = {
-            "ce_specversion": "1.0",
-            "ce_id": event.event_id,
-            "ce_source": self.source,
-            "ce_type": f"{contract.id}.{event.event_type}",
-            "ce_time": self.exported_at,
-            "ce_dataschema": f"urn:commonweal:{contract.id}:{contract.version}",
-            "content-type": "application/json",
-        }
-        return found if event.replaces is None else found | {"ce_replaces": event.replaces}
 
 
 class Checker:
@@ -82,11 +39,17 @@ class Checker:
         self._seen_at = seen_at
         self._decoder = Decoder(contract)
         self._envelopes = Envelopes(contract)
+        self._shortcut = Shortcut(contract, origin, self._decoder, seen_at)
         known = {item.physical_name for item in contract.fields}
         self._known = known | set(ATTRIBUTES) | set(REJECT_COLUMNS) | ({origin.id_column} if origin.id_column else set())
 
     def check(self, row: SourceRow) -> tuple[Event, tuple[str, ...]]:
         """The row's event, and every rule that it breaks; with any, the event isn't for sending."""
+        event = None if row.reasons else self._shortcut.event(row.cells)
+        return (event, ()) if event else self.judge(row)
+
+    def judge(self, row: SourceRow) -> tuple[Event, tuple[str, ...]]:
+        """The same, the long way."""
         document, problems = to_document(row.cells, self._contract)
         reading = self._decoder.read(document, seen_at=self._seen_at)
         event = self._event(row.cells, document)
@@ -113,13 +76,13 @@ class Checker:
         # that goes from A to B and back to A has three events, and the third must not be taken for a copy of the first.
         content = [self._origin.source, kind, replaces, self._origin.exported_at, document]
         canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-        return hmac.digest(self._origin.secret, canonical, "sha256").hex().translate(_LETTERS)
+        return hmac.digest(self._origin.secret, canonical, "sha256").hex().translate(LETTERS)
 
     def _form_reasons(self, row: SourceRow, event: Event) -> list[str]:
         reasons = [] if row.cells.keys() <= self._known else ["unknown_column:_row"]
         if event.event_type not in TYPES:
             reasons.append("event_type:ce_type")
-        if len(event.value.encode()) + len(event.key.encode()) + _OVERHEAD_BYTES > MAX_MESSAGE_BYTES:
+        if len(event.value.encode()) + len(event.key.encode()) + OVERHEAD_BYTES > MAX_MESSAGE_BYTES:
             reasons.append("size:_row")
         return reasons
 

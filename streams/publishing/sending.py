@@ -9,7 +9,7 @@ from kafka import errors as kafka_errors
 
 from commonweal import bus
 from commonweal.contract.model import Contract
-from streams.publishing.checking import Event, Origin
+from streams.publishing.event import Event, Origin
 
 IN_FLIGHT = 20_000
 # The topic unpacks what it is sent and refuses a batch beyond its bound, so batches stay well below it and aren't packed.

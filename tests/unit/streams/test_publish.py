@@ -13,7 +13,8 @@ from stdnum.cn.ric import calc_check_digit
 from commonweal.errors import ConfigError, ContractError
 from commonweal.settings import ROOT, Settings
 from streams.publish import Request, publish, publishing_secret
-from streams.publishing.checking import Checker, Origin, spool
+from streams.publishing.checking import Checker, spool
+from streams.publishing.event import Origin
 from streams.publishing.exports import look, rows
 
 CASES = "civil_affairs.assistance_case"
