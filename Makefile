@@ -25,7 +25,7 @@ faults: install ## 100,000 events and 100 faults on a stack of its own, up to an
 	@$(BIN)/python -m infra.install --no-browser
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-bench: install ## measure beside a peer: rows without a result, or ARGS="P1 …"; writes benchmarks/results and docs/benchmarks.md
+bench: install ## measure beside a peer: rows without a result of this code, or ARGS="P1 …"; writes benchmarks/results and docs/benchmarks.md
 	@$(BIN)/python -m infra.install --no-browser
 	@$(BIN)/python -m benchmarks $(ARGS)
 

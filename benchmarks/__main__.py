@@ -1,4 +1,4 @@
-"""``python -m benchmarks [ROW ...]``: measures rows that have no result yet, or those that are named, and writes the page."""
+"""``python -m benchmarks [ROW ...]``: measures rows without a result of this code, or those named, and writes the page."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from types import ModuleType
 from benchmarks import results
 from benchmarks.page import page
 from benchmarks.rows import publish, start
+from commonweal.ports import code_version
 from commonweal.settings import ROOT
 
 ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, start)}
@@ -17,7 +18,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 def main() -> int:
     """Measure, keep each result as soon as it is there, write the page."""
     given = _arguments()
-    kept = {path.stem for path in results.FOLDER.glob("*.json")}
+    kept = {result.row for where, result in results.read() if where["code"] == code_version(ROOT)}
     for name in given.rows or [name for name in ROWS if name not in kept]:
         row, began = ROWS[name], time.monotonic()
         result = row.run(given.size or row.SIZE, given.runs or row.RUNS, _tell)
@@ -34,7 +35,9 @@ def _tell(line: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help="rows to measure anew; by default those without a result")
+    parser.add_argument(
+        "rows", nargs="*", choices=[[], *ROWS], help="rows to measure anew; by default those without a result of this code"
+    )
     parser.add_argument("--size", type=int, help="another size than the row's own")
     parser.add_argument("--runs", type=int, help="another number of runs")
     return parser.parse_args()

@@ -74,7 +74,7 @@ def _run(name: str, arguments: Sequence[str]) -> None:
     except (KeyboardInterrupt, SystemExit) as ended:
         if not _is_interrupt(ended):
             raise
-        print("Interrupted: what was not finished did not happen; run the command again.", file=sys.stderr)
+        print("Interrupted. What was done by then stays, and isn't done twice: run the command again.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except CommonwealError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -83,8 +83,11 @@ def _run(name: str, arguments: Sequence[str]) -> None:
         raise SystemExit(error.exit_code) from None
 
 
-def _is_interrupt(ended: BaseException | None) -> bool:
-    """Whether Ctrl-C was the cause; Typer turns it into an exit of its own."""
-    while ended is not None and not isinstance(ended, KeyboardInterrupt):
-        ended = ended.__context__
-    return ended is not None
+def _is_interrupt(ended: KeyboardInterrupt | SystemExit) -> bool:
+    """Whether Ctrl-C broke the command off; Typer turns it into an exit of its own. Where it is how to end one, all is well."""
+    if isinstance(ended, SystemExit) and not ended.code:
+        return False
+    cause: BaseException | None = ended
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__context__
+    return cause is not None
