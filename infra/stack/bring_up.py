@@ -21,7 +21,7 @@ from infra.stack import processes, readiness, supervision
 from infra.stack.board import Board
 from infra.stack.certificates import ensure_certificates
 from infra.stack.layout import Layout
-from infra.stack.ports import choose_ports, is_free
+from infra.stack.ports import choose_ports, still_taken
 from infra.stack.secret_files import ensure_secrets, private_folder
 from infra.stack.services import airflow, postgres, registry
 
@@ -166,9 +166,8 @@ def refuse_foreign_addresses(layout: Layout) -> None:
 
 def _start_supervisor(layout: Layout) -> None:
     processes.end(processes.leftovers(layout.run_dir, [supervision.SUPERVISOR, *registry.MODULES]))
-    taken = {name: port for name, port in layout.ports.items() if not is_free(port)}
-    if taken:
-        named = ", ".join(f"{name}={port}" for name, port in sorted(taken.items()))
+    if foreign := still_taken(layout.ports):
+        named = ", ".join(f"{name}={port}" for name, port in sorted(foreign.items()))
         raise ConfigError(f"ports taken by another program: {named}; end it, or choose others with --port SERVICE=PORT")
     supervision.start(layout)
 

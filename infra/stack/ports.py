@@ -3,6 +3,7 @@
 import json
 import random
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,6 +45,17 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def still_taken(ports: Mapping[str, int], patience: float = 5) -> dict[str, int]:
+    """Which ports somebody listens on, still after ``patience`` seconds.
+
+    A process that was just killed can no longer be found, and still listens for a moment: its memory goes before its sockets.
+    """
+    deadline = time.monotonic() + patience
+    while (found := {name: port for name, port in ports.items() if not is_free(port)}) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
 
 
 def _free_port(taken: set[int]) -> int:

@@ -1,7 +1,9 @@
 """Files of the stack: secrets, ports, certificates, generated configuration."""
 
 import datetime
+import socket
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,6 +61,14 @@ def test_ports_are_kept_and_can_be_set(tmp_path: Path) -> None:
     assert ports.choose_ports(path, {"minio": 19000}) == first | {"minio": 19000}
     with pytest.raises(ConfigError, match="nothing"):
         ports.choose_ports(path, {"nothing": 1})
+
+
+def test_a_port_that_is_let_go_in_time_is_not_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as kept, socket.create_server(("127.0.0.1", 0)) as dying:
+        wanted = {"postgres": kept.getsockname()[1], "minio": dying.getsockname()[1]}
+        assert ports.still_taken(wanted, patience=0) == wanted
+        threading.Timer(0.3, dying.close).start()
+        assert ports.still_taken(wanted, patience=2) == {"postgres": wanted["postgres"]}
 
 
 def test_certificates_are_made_once_and_renewed_in_time(tmp_path: Path) -> None:
