@@ -24,6 +24,7 @@ NOT_OURS = ("help", "install_completion", "show_completion")
 ELSEWHERE = {
     "COMMONWEAL_CACHE": "Folder of what an installation builds or downloads; by default `commonweal` in the user's cache folder.",
     "COMMONWEAL_CODE_VERSION": "Commit of the code, stamped on attempts and releases, where there is no git to ask.",
+    "COMMONWEAL_QUICK_JAVA": "Set: Java compiles lightly only, for a stack that lives for minutes, as in a test run.",
     "COMMONWEAL_TEST_STACK": "Run folder of a stack that tests use and leave running, for quick repeats.",
 }
 

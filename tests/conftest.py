@@ -12,6 +12,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from commonweal.settings import Settings
+from infra.stack.services.jvm import QUICK
 
 PREFIX, OWNER = "commonweal-stack-", "test-run"
 
@@ -22,6 +23,8 @@ settings.register_profile("unshrunk", deadline=None, phases=(Phase.explicit, Pha
 if "CI" not in os.environ:
     settings.load_profile("untimed")
 
+
+os.environ.setdefault(QUICK, "1")  # for every stack of this run
 
 LONG_TESTS = "COMMONWEAL_LONG_TESTS"
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from commonweal.errors import CommonwealError, ConfigError
 from commonweal.settings import load_settings
-from infra.install import broker_jars, java
+from infra.install import broker_jars
 from infra.stack.layout import Layout
 from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
+from infra.stack.services import jvm
 
 ITERATIONS = 8192
 SERVER = """
@@ -129,7 +130,7 @@ def _credential(layout: Layout) -> str:
 
 def _java(folder: Path, megabytes: int) -> tuple[str, ...]:
     logging = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
-    return (str(java()), f"-Xmx{megabytes}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto", logging)
+    return (*jvm.start(megabytes), logging)
 
 
 def _classes(main: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from infra.install import java, spark_jars
 from infra.stack.layout import REGION, Layout
 from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
-from infra.stack.services import spark_probe
+from infra.stack.services import jvm, spark_probe
 from infra.stack.services.kafka import jaas_section
 
 HEAP_MEGABYTES = 2048
@@ -133,12 +133,12 @@ def _java(layout: Layout, folder: Path) -> tuple[str, ...]:
         "java.io.tmpdir": layout.data("spark"),
         "log4j2.configurationFile": folder / "log4j2.properties",
     }
-    # Serial and eager to shrink: a warm server that does nothing gives its memory back.
-    memory = (f"-Xmx{HEAP_MEGABYTES}m", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25")
+    # Eager to shrink: a warm server that does nothing gives its memory back.
+    shrink = ("-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25")
     opens = tuple(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS)
     defined = tuple(f"-D{name}={value}" for name, value in properties.items())
     classes = os.pathsep.join(f"{jars}{os.sep}*" for jars in (_pyspark() / "jars", spark_jars()))
-    return (str(java()), *memory, "-XX:+ExitOnOutOfMemoryError", *opens, *defined, "-cp", f"{folder}{os.pathsep}{classes}")
+    return (*jvm.start(HEAP_MEGABYTES), *shrink, *opens, *defined, "-cp", f"{folder}{os.pathsep}{classes}")
 
 
 def _pyspark() -> Path:

@@ -1,0 +1,19 @@
+"""What Kafka and Spark share: how their Java is started."""
+
+import os
+
+from infra.install import java
+
+QUICK = "COMMONWEAL_QUICK_JAVA"
+"""Environment variable: a stack that lives for minutes, as that of a test run does. Java then compiles lightly only: what its
+optimizing compiler would gain over days costs a third of Spark's work in the first minutes."""
+
+
+def start(megabytes: int) -> tuple[str, ...]:
+    """Java, and the flags that every service has.
+
+    Args:
+        megabytes: Most memory for the heap.
+    """
+    quick = ("-XX:TieredStopAtLevel=1",) if os.environ.get(QUICK) else ()
+    return (str(java()), f"-Xmx{megabytes}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto", *quick)
