@@ -133,12 +133,13 @@ def _java(layout: Layout, folder: Path) -> tuple[str, ...]:
         "java.io.tmpdir": layout.data("spark"),
         "log4j2.configurationFile": folder / "log4j2.properties",
     }
-    # Eager to shrink: a warm server that does nothing gives its memory back.
-    shrink = ("-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25")
+    # Eager to shrink: a warm server that does nothing gives its memory back. Its classes are so many that room for them, grown step
+    # by step, would cost a collection of all memory each time.
+    memory = ("-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25", "-XX:MetaspaceSize=256m")
     opens = tuple(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS)
     defined = tuple(f"-D{name}={value}" for name, value in properties.items())
     classes = os.pathsep.join(f"{jars}{os.sep}*" for jars in (_pyspark() / "jars", spark_jars()))
-    return (*jvm.start(HEAP_MEGABYTES), *shrink, *opens, *defined, "-cp", f"{folder}{os.pathsep}{classes}")
+    return (*jvm.start(HEAP_MEGABYTES), *memory, *opens, *defined, "-cp", f"{folder}{os.pathsep}{classes}")
 
 
 def _pyspark() -> Path:
