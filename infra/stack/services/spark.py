@@ -133,8 +133,8 @@ def _java(layout: Layout, folder: Path) -> tuple[str, ...]:
         "java.io.tmpdir": layout.data("spark"),
         "log4j2.configurationFile": folder / "log4j2.properties",
     }
-    # Eager to shrink: a warm server that does nothing gives its memory back. Its classes are so many that room for them, grown step
-    # by step, would cost a collection of all memory each time.
+    # Eager to shrink: a warm server that does nothing gives its memory back. Its classes are so many that room for them, grown
+    # step by step, would cost a collection of all memory each time.
     memory = ("-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25", "-XX:MetaspaceSize=256m")
     opens = tuple(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS)
     defined = tuple(f"-D{name}={value}" for name, value in properties.items())
