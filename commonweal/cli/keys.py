@@ -25,10 +25,13 @@ def keys() -> None:
 def status() -> None:
     """Show under which epoch of the key each dataset stands: what has landed, and what people read."""
     from commonweal.cli.screen import console as screen
+    from commonweal.cli.screen import warn_of_broken
     from commonweal.ports import open_ports
     from commonweal.rotation import standings
 
-    screen().print(_table(standings(open_ports(load_settings()))))
+    ports = open_ports(load_settings())
+    warn_of_broken(ports)
+    screen().print(_table(standings(ports)))
 
 
 @app.command()

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+
+    from commonweal.ports import Ports
 
 WIDE = 150
 
@@ -16,6 +19,13 @@ def console(*, stderr: bool = False) -> Console:
     """The console; where there is no terminal to ask, tables are as wide as they need."""
     found = Console(stderr=stderr)
     return found if found.is_terminal else Console(stderr=stderr, width=WIDE)
+
+
+def warn_of_broken(ports: "Ports") -> None:
+    """Say which datasets a table leaves out since their contracts are wrong; on standard error, so that output stays plain."""
+    if ports.broken:
+        names = ", ".join(ports.broken)
+        typer.echo(f"wrong contracts, so these datasets stand still: {names}; see: commonweal contract lint", err=True)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """``commonweal status``: every dataset on one screen."""
 
 import json as json_format
-import sys
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -31,12 +30,11 @@ def status(
     from rich.live import Live
 
     from commonweal.cli.screen import console as screen
+    from commonweal.cli.screen import warn_of_broken
     from commonweal.ports import open_ports
 
     ports = open_ports(load_settings())
-    if ports.broken:
-        names = ", ".join(ports.broken)
-        print(f"wrong contracts, so these datasets stand still: {names}; see: commonweal contract lint", file=sys.stderr)
+    warn_of_broken(ports)
     if json:
         print(json_format.dumps([asdict(item) for item in read(ports)], default=str, indent=2))
     elif watch:
@@ -100,4 +98,6 @@ def _next(item: "DatasetStatus") -> str:
         return ", ".join(item.work.reasons)
     if item.rolled_back:
         return "rolled back; waits for a newer candidate"
+    if not item.gate:
+        return "waits for its inputs' first releases" if item.lag is None else "waits for its first events"
     return "refused; commonweal report" if item.gate == "refused" else "up to date"

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def told(stack, tmp_path_factory) -> Told:
+def told(stack, tmp_path_factory) -> Iterator[Told]:
     """Everything published, refused, repaired and released, by watch and Airflow and nobody else."""
     folder = tmp_path_factory.mktemp("town")
     town = build(folder, residents=RESIDENTS)
@@ -52,7 +53,8 @@ def told(stack, tmp_path_factory) -> Told:
     story.wait(ports, console, set(), story.has_judged_cases)
     story.repair_cases(ports, town, console)
     story.wait(ports, console, set(), story.all_released)
-    return Told(ports, town, outcomes, console.file.getvalue())
+    yield Told(ports, town, outcomes, console.file.getvalue())
+    ports.close()
 
 
 def first_requests(path: Path) -> Path:

@@ -1,7 +1,8 @@
 """Copies of a real contract under names of their own, so that a module's events reach no dataset that others look at."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from commonweal.apply import apply
@@ -11,10 +12,11 @@ from commonweal.settings import Settings
 HOTLINE = "hotline.service_request"
 
 
-def with_copies(
+@contextmanager
+def copied_contracts(
     settings: Settings, folder: Path, *names: str, of: str = HOTLINE, changes: Mapping[str, str] | None = None
-) -> Ports:
-    """Copy a contract, bring the stack in line with the copies, and open it.
+) -> Iterator[Ports]:
+    """Copy a contract, bring the stack in line with the copies, and open it; its Spark session ends with the context.
 
     Args:
         settings: Of the stack.
@@ -33,4 +35,7 @@ def with_copies(
         (folder / department / f"{name}.yaml").write_text(words.replace(original, name), encoding="utf-8")
     opened = open_ports(settings.model_copy(update={"schemas_dir": folder}))
     apply(opened.settings)
-    return opened
+    try:
+        yield opened
+    finally:
+        opened.close()

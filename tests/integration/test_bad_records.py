@@ -13,7 +13,7 @@ from commonweal.lake.candidates import read_candidate
 from commonweal.lake.names import landing_table
 from commonweal.render.topic import MAX_MESSAGE_BYTES
 from commonweal.steps.run import run_with
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent
 
 NAME = f"bad_{secrets.token_hex(4)}"
@@ -58,9 +58,8 @@ HEADERS: dict[str, dict[str, bytes | None]] = {
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    opened = with_copies(stack.settings, folder, NAME)
-    yield opened
-    opened.close()
+    with copied_contracts(stack.settings, folder, NAME) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

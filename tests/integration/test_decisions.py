@@ -20,7 +20,7 @@ from commonweal.maintenance.expire import expire
 from commonweal.overview import end_offsets, overview
 from commonweal.steps.join import _not_newer_than_current
 from commonweal.steps.run import run_with, steps_of
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent
 
 NAME = f"decide_{secrets.token_hex(4)}"
@@ -32,12 +32,11 @@ DENIED = text("select actor, body from evidence where dataset = :dataset and act
 def ports(stack, tmp_path_factory):
     """A copy of the hotline's contract with two releases, of 10 cases and of 20."""
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    opened = with_copies(stack.settings, folder, NAME, changes={"maxRowsChange: 0.5": "maxRowsChange: 9"})
-    for batch in range(2):
-        publish(opened, range(batch * 10, batch * 10 + 10))
-        run(opened)
-    yield opened
-    opened.close()
+    with copied_contracts(stack.settings, folder, NAME, changes={"maxRowsChange: 0.5": "maxRowsChange: 9"}) as opened:
+        for batch in range(2):
+            publish(opened, range(batch * 10, batch * 10 + 10))
+            run(opened)
+        yield opened
 
 
 def publish(ports, numbers: range) -> None:

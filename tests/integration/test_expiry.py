@@ -18,7 +18,7 @@ from commonweal.lake.spark import at
 from commonweal.maintenance.landed_events import expire_landed_events
 from commonweal.render.lake_schema import PLACE_COLUMNS
 from commonweal.steps.clean import clean
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent, expected, random_history, run, send, tables
 
 NAME = f"expiry_{secrets.token_hex(4)}"
@@ -27,9 +27,8 @@ NAME = f"expiry_{secrets.token_hex(4)}"
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    opened = with_copies(stack.settings, folder, NAME)
-    yield opened
-    opened.close()
+    with copied_contracts(stack.settings, folder, NAME) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.names import landing_table
 from commonweal.steps.clean import clean
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent, expected, random_history, run, send, tables
 
 SEED = 20_261_123
@@ -19,7 +19,8 @@ COPIES = ("history_whole", "history_split", "history_shuffled")
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
     """The stack with copies of the hotline's contract, each with topics and tables of its own."""
-    return with_copies(stack.settings, tmp_path_factory.mktemp("contracts") / "schemas", *COPIES)
+    with copied_contracts(stack.settings, tmp_path_factory.mktemp("contracts") / "schemas", *COPIES) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

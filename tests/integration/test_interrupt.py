@@ -15,7 +15,7 @@ from commonweal import bus
 from commonweal.cli import INTERRUPTED
 from commonweal.lake.releases import current_release
 from commonweal.steps.land import end_offsets
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.test_publish import an_export
 
 NAME = f"interrupt_{secrets.token_hex(4)}"
@@ -29,9 +29,8 @@ RUN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); 
 
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
-    opened = with_copies(stack.settings, tmp_path_factory.mktemp("contracts") / "schemas", NAME)
-    yield opened
-    opened.close()
+    with copied_contracts(stack.settings, tmp_path_factory.mktemp("contracts") / "schemas", NAME) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

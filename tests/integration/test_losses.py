@@ -25,7 +25,7 @@ from commonweal.steps.clean import clean
 from commonweal.steps.join import code_digest
 from commonweal.steps.land import _batches, _land_batch, end_offsets, land, landed_offsets
 from commonweal.work import find_work, read_state
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent
 
 NAME = f"loss_{secrets.token_hex(4)}"
@@ -39,7 +39,8 @@ and cast(body as jsonb) -> 'details' ->> 'reason' = 'the disk was full'
 
 @pytest.fixture(scope="module")
 def ports(stack, tmp_path_factory):
-    return with_copies(stack.settings, tmp_path_factory.mktemp("contracts") / "schemas", NAME)
+    with copied_contracts(stack.settings, tmp_path_factory.mktemp("contracts") / "schemas", NAME) as opened:
+        yield opened
 
 
 @pytest.fixture

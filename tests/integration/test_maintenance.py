@@ -21,7 +21,7 @@ from commonweal.maintenance.compact import compact, content_digest
 from commonweal.maintenance.expire import expire
 from commonweal.maintenance.janitor import janitor, remove_orphans
 from commonweal.steps.run import run_with, steps_of
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent
 
 NAME = f"maint_{secrets.token_hex(4)}"
@@ -36,11 +36,10 @@ def ports(stack, tmp_path_factory):
     """A copy of the hotline's contract with three releases, and a neighbour whose name begins like its own."""
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
     settings = stack.settings.model_copy(update={"lease_seconds": 5})
-    opened = with_copies(settings, folder, NAME, f"{NAME}_next", changes={"maxRowsChange: 0.5": "maxRowsChange: 9"})
-    for batch in range(BATCHES):
-        release(opened, range(batch * 10, batch * 10 + 10))
-    yield opened
-    opened.close()
+    with copied_contracts(settings, folder, NAME, f"{NAME}_next", changes={"maxRowsChange: 0.5": "maxRowsChange: 9"}) as opened:
+        for batch in range(BATCHES):
+            release(opened, range(batch * 10, batch * 10 + 10))
+        yield opened
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from commonweal.reading import Request, read
 from commonweal.steps.release import roll_back
 from commonweal.steps.run import run_with, steps_of
 from commonweal.store import client, get_object, object_keys, put_object
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent
 
 NAME = f"query_{secrets.token_hex(4)}"
@@ -34,10 +34,10 @@ def ports(stack, tmp_path_factory):
     """A copy of the hotline's contract with two releases: of 30 cases, then of 50, one of the first ones withdrawn."""
     changes = {"maxRowsChange: 0.5": "maxRowsChange: 5", "maxShareWithdrawn: 0.05": "maxShareWithdrawn: 1"}
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    opened = with_copies(stack.settings, folder, NAME, changes=changes)
-    release(opened, [case(number) for number in range(30)])
-    release(opened, [case(number) for number in range(30, 51)] + [withdrawal(0)])
-    return opened
+    with copied_contracts(stack.settings, folder, NAME, changes=changes) as opened:
+        release(opened, [case(number) for number in range(30)])
+        release(opened, [case(number) for number in range(30, 51)] + [withdrawal(0)])
+        yield opened
 
 
 def case(number: int) -> Sent:

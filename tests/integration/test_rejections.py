@@ -18,7 +18,7 @@ from commonweal.people import Person
 from commonweal.rejections import list_rejections
 from commonweal.steps.clean import clean
 from commonweal.steps.land import land
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent
 
 NAME = f"reject_{secrets.token_hex(4)}"
@@ -47,11 +47,10 @@ MENDED = {
 def ports(stack, tmp_path_factory):
     """A copy of the hotline's contract with one record of each fault, landed."""
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    opened = with_copies(stack.settings, folder, NAME)
-    send_faulty(opened)
-    landed(opened)
-    yield opened
-    opened.close()
+    with copied_contracts(stack.settings, folder, NAME) as opened:
+        send_faulty(opened)
+        landed(opened)
+        yield opened
 
 
 def document(number: int) -> dict[str, str]:

@@ -22,7 +22,7 @@ from commonweal.people import Person
 from commonweal.steps.run import run_with, steps_of
 from commonweal.work import find_work, read_state
 from infra.demo.people import resident_id
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 
 NAME = f"keys_{secrets.token_hex(4)}"
 DATASET = f"civil_affairs.{NAME}"
@@ -34,9 +34,10 @@ IDS = [resident_id("990101", date(1960, 1, 1 + number), number) for number in ra
 def ports(stack, tmp_path_factory):
     """The stack with a copy of the assistance contract, which alone is rotated here."""
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    opened = with_copies(stack.settings, folder, NAME, of="civil_affairs.assistance_case")
-    yield dataclasses.replace(opened, contracts={DATASET: opened.contracts[DATASET]})
-    opened.close()
+    with copied_contracts(stack.settings, folder, NAME, of="civil_affairs.assistance_case") as opened:
+        own = dataclasses.replace(opened, contracts={DATASET: opened.contracts[DATASET]})
+        yield own
+        own.close()
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from commonweal.lake.names import released_tables
 from commonweal.lake.releases import current_release
 from commonweal.lake.spark import at
 from commonweal.steps.run import run_with, steps_of
-from tests.integration.copies import with_copies
+from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent
 
 NAME = f"since_{secrets.token_hex(4)}"
@@ -48,14 +48,13 @@ def ports(stack, tmp_path_factory):
         "maxShareSetAside: 0.01": "maxShareSetAside: 1",
     }
     folder = tmp_path_factory.mktemp("contracts") / "schemas"
-    opened = with_copies(stack.settings, folder, NAME, changes=changes)
-    send(opened, [case(1), case(2), withdrawal(2), correction(3, "event-3-5"), case(4)])
-    run(opened, *steps_of(opened.contract(DATASET)))
-    abort(opened)
-    send(opened, [withdrawal(1), case(2, day=9), case(3), correction(4, "never")])
-    run(opened, "land", "clean")
-    yield opened
-    opened.close()
+    with copied_contracts(stack.settings, folder, NAME, changes=changes) as opened:
+        send(opened, [case(1), case(2), withdrawal(2), correction(3, "event-3-5"), case(4)])
+        run(opened, *steps_of(opened.contract(DATASET)))
+        abort(opened)
+        send(opened, [withdrawal(1), case(2, day=9), case(3), correction(4, "never")])
+        run(opened, "land", "clean")
+        yield opened
 
 
 def send(ports, events: list[Sent]) -> None:
