@@ -29,17 +29,19 @@ from streams.publishing.checking import (
     REJECT_COLUMNS,
     Checker,
     Rejects,
-    Spool,
     Tally,
     fingerprint,
-    spool,
 )
 from streams.publishing.event import Event, Origin
 from streams.publishing.exports import Export, Format, look, rows
 from streams.publishing.journal import Journal
-from streams.publishing.sending import OPTIONS, Sender
+from streams.publishing.lanes import Target, send, warm
+from streams.publishing.sending import principal
+from streams.publishing.spool import Spool, spool
 
 Progress = Callable[[str, int, int | None], None]
+LARGE_BYTES = 1 << 20
+"""An export of so many bytes is likely to be sent by more than one process."""
 _SECRET_BYTES = 32
 
 
@@ -119,12 +121,15 @@ def publish(request: Request, settings: Settings, progress: Progress = lambda *_
         if sent is not None:
             return Outcome(contract.id, "already published", sent=sent)
         rejects = Rejects(_rejects_path(request, export), export.columns)
+        if export.size > LARGE_BYTES and not request.dry_run:
+            warm()
         with spool(folder) as waiting:
             tally = _check(export, Checker(contract, origin, datetime.now(UTC)), (waiting, rejects), progress)
             outcome = _outcome(contract, export, tally, rejects)
             _refuse_too_many(contract, tally, outcome)
             if not request.dry_run:
-                outcome.sent = _send(waiting, contract, origin, settings, _step(progress, "send", tally.rows - tally.bad))
+                target = Target(contract, origin, settings)
+                outcome.sent = _send(waiting, target, _step(progress, "send", tally.rows - tally.bad))
                 outcome.outcome = "published"
                 journal.add(mark, contract.id, outcome.sent)
             return outcome
@@ -212,8 +217,7 @@ def _fingerprint(request: Request, export: Export, contract: Contract, settings:
     # Another cluster or topic has not got the file yet, though this one has.
     topic_id = ""
     if not request.dry_run:
-        principal = f"dept-{contract.department}"
-        with bus.admin(settings, principal) as client:
+        with bus.admin(settings, principal(contract)) as client:
             topic_id = bus.topic_id(client, contract.topic)
     parts = (export.digest, contract.digest, request.source or "", request.event_type, request.id_column or "", topic_id)
     return fingerprint(contract.id, request.exported_at or "", *parts)
@@ -269,15 +273,13 @@ def _refuse_too_many(contract: Contract, tally: Tally, outcome: Outcome) -> None
         )
 
 
-def _send(waiting: Spool, contract: Contract, origin: Origin, settings: Settings, step: Callable[[int], None]) -> int:
-    principal = f"dept-{contract.department}"
-    with bus.producer(settings, principal, **OPTIONS) as producer:
-        found = Sender(producer, contract, origin, step).send(waiting.events())
+def _send(waiting: Spool, target: Target, step: Callable[[int], None]) -> int:
+    found = send(waiting, target, step)
     if not found.are_complete:
-        cause = bus.translated(found.first_error, principal) if found.first_error else TransientError("no answer in time")
+        cause = found.cause or TransientError("no answer in time")
         raise type(cause)(
-            f"{contract.id}: {found.written:,} events written, {found.refused:,} refused, {found.unknown:,} without an answer "
-            f"({cause}). Publish the export again: events keep their ids, so none counts twice"
+            f"{target.contract.id}: {found.written:,} events written, {found.refused:,} refused, {found.unknown:,} without an "
+            f"answer ({cause}). Publish the export again: events keep their ids, so none counts twice"
         )
     return found.written
 

@@ -1,20 +1,15 @@
-"""Each row of an export against the contract, with all its errors: what passes waits in a spool, the rest is written down.
-
-The spool is an unnamed temporary file: no other program can open it, and it is gone however this one ends.
-"""
+"""Each row of an export against the contract, with all its errors: what passes becomes an event, the rest is written down."""
 
 import csv
 import hashlib
 import hmac
 import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import Any, TextIO
 
 import orjson
 
@@ -85,30 +80,6 @@ class Checker:
         if len(event.value.encode()) + len(event.key.encode()) + OVERHEAD_BYTES > MAX_MESSAGE_BYTES:
             reasons.append("size:_row")
         return reasons
-
-
-class Spool:
-    """Events on disk between the check of the last row and the sending of the first."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def add(self, event: Event) -> None:
-        """Append one event."""
-        self._file.write(orjson.dumps([*event]) + b"\n")
-
-    def events(self) -> Iterator[Event]:
-        """All events, in the order of the export."""
-        self._file.seek(0)
-        return (Event(*orjson.loads(line)) for line in self._file)
-
-
-@contextmanager
-def spool(folder: Path) -> Iterator[Spool]:
-    """A spool on the disk of that folder, which is made with mode 0700."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryFile(dir=folder, buffering=1 << 20) as file:
-        yield Spool(file)
 
 
 @dataclass

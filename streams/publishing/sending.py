@@ -9,9 +9,11 @@ from kafka import errors as kafka_errors
 
 from commonweal import bus
 from commonweal.contract.model import Contract
+from commonweal.errors import CommonwealError
 from streams.publishing.event import Event, Origin
 
-IN_FLIGHT = 20_000
+IN_FLIGHT = 10_000
+"""Events of one producer that wait for their acknowledgement."""
 # The topic unpacks what it is sent and refuses a batch beyond its bound, so batches stay well below it and aren't packed.
 OPTIONS = {"batch_size": 262_144, "linger_ms": 20, "compression_type": None}
 # The client itself goes on trying for ever when the broker is gone.
@@ -20,17 +22,25 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass
 class Acknowledgements:
-    """What the broker said: written, refused, or nothing at all (then the event may be there or not)."""
+    """What the broker said: written, refused, or nothing at all (then the event may be there or not).
+
+    Attributes:
+        cause: The first error, or None.
+    """
 
     written: int = 0
     refused: int = 0
     unknown: int = 0
-    first_error: kafka_errors.KafkaError | None = field(default=None, repr=False)
+    cause: CommonwealError | None = field(default=None, repr=False)
 
     @property
     def are_complete(self) -> bool:
         """True when every event was written."""
         return not self.refused and not self.unknown
+
+    def __add__(self, other: "Acknowledgements") -> "Acknowledgements":
+        counts = (self.written + other.written, self.refused + other.refused, self.unknown + other.unknown)
+        return Acknowledgements(*counts, self.cause or other.cause)
 
 
 class Sender:
@@ -50,7 +60,7 @@ class Sender:
     def send(self, events: Iterable[Event]) -> Acknowledgements:
         """Send all events and wait for their acknowledgements; stops at the first event that fails, or when none comes."""
         for event in events:
-            if not self._room.acquire(timeout=self._patience) or self.acknowledgements.first_error is not None:
+            if not self._room.acquire(timeout=self._patience) or self.acknowledgements.cause is not None:
                 break
             self._send_one(event)
         self._await_answers()
@@ -66,7 +76,7 @@ class Sender:
             self._producer.flush(timeout=self._patience)
         except kafka_errors.KafkaError as error:
             with self._lock:
-                self.acknowledgements.first_error = self.acknowledgements.first_error or error
+                self.acknowledgements.cause = self.acknowledgements.cause or self._translated(error)
 
     def _send_one(self, event: Event) -> None:
         headers = [(name, text.encode()) for name, text in self._origin.headers(event, self._contract).items()]
@@ -88,15 +98,20 @@ class Sender:
                 found.unknown += 1
             else:
                 found.refused += 1
-            found.first_error = found.first_error or _as_kafka_error(error)
+            found.cause = found.cause or self._translated(error)
         self._room.release()
+
+    def _translated(self, error: BaseException) -> CommonwealError:
+        known = error if isinstance(error, kafka_errors.KafkaError) else kafka_errors.KafkaError(type(error).__name__)
+        return bus.translated(known, principal(self._contract))
+
+
+def principal(contract: Contract) -> str:
+    """Who writes to the topic of a source."""
+    return f"dept-{contract.department}"
 
 
 def _may_be_written(error: BaseException) -> bool:
     return isinstance(error, kafka_errors.KafkaTimeoutError | kafka_errors.KafkaConnectionError) or getattr(
         error, "retriable", False
     )
-
-
-def _as_kafka_error(error: BaseException) -> kafka_errors.KafkaError:
-    return error if isinstance(error, kafka_errors.KafkaError) else kafka_errors.KafkaError(type(error).__name__)

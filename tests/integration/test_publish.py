@@ -1,5 +1,7 @@
 """Publishing to a running broker, and reading back what landing reads: every event accepted, and once however often sent."""
 
+import multiprocessing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,10 +11,14 @@ from kafka import TopicPartition
 from commonweal import bus
 from commonweal.contract.loader import load_contract
 from commonweal.decoding import decode
-from commonweal.errors import ConfigError, ContractError
+from commonweal.errors import ConfigError, ContractError, TransientError
 from commonweal.identity import Sealer, ensure_keys, load_pseudonymiser, load_public_key
 from commonweal.settings import Settings
 from streams.publish import Request, publish
+from streams.publishing.event import Event, Origin
+from streams.publishing.lanes import Target, send
+from streams.publishing.sending import IN_FLIGHT, Acknowledgements
+from streams.publishing.spool import Spool, spool
 
 DATASET = "access_guest.service_request"
 HEADER = "unique_key,account,opendate,closedate,complaint_type,descriptor,zip,borough,city,council_dist,community_board"
@@ -96,3 +102,68 @@ def test_a_wrong_password_is_said_at_once(guest, tmp_path):
     settings = guest.model_copy(update={"run_dir": tmp_path / "run", "secrets_dir": secrets})
     with pytest.raises(ConfigError, match="password"):
         publish(Request(file=str(an_export(tmp_path / "export.csv", 10)), dataset=DATASET), settings)
+
+
+@pytest.fixture
+def large(guest, tmp_path) -> Iterator[tuple[Spool, Target]]:
+    """More events than are ever on their way at once, of a few keys."""
+    contract = load_contract(guest.schemas_dir, DATASET)
+    origin = Origin("/access_guest", "recorded", "2025-01-02T00:00:00Z", None, b"k" * 32)
+    with spool(tmp_path / "spool") as waiting:
+        for number in range(3 * IN_FLIGHT):
+            waiting.add(Event(f"key-{number % 40}", f"large-{number:06d}", "recorded", None, '{"no": "document"}'))
+        yield waiting, Target(contract, origin, guest)
+
+
+def test_lanes_send_each_event_once_and_those_of_a_key_in_order(guest, large):
+    waiting, target = large
+    assert all(lane.count for lane in waiting.lanes)
+    before, told = _ends(guest, target.contract.topic), []
+    found = send(waiting, target, told.append, many=1)
+    assert found == Acknowledgements(written=3 * IN_FLIGHT)
+    assert sum(told) == 3 * IN_FLIGHT
+    assert len(told) > len(waiting.lanes), "progress is told while events are sent"
+    sent: dict[bytes, list[tuple[int, int, bytes]]] = {}
+    with bus.consumer(guest, "landing") as consumer:
+        for partition, number in before.items():
+            at = TopicPartition(target.contract.topic, partition)
+            consumer.assign([at])
+            consumer.seek(at, number)
+            end = consumer.end_offsets([at])[at]
+            while consumer.position(at) < end:
+                for record in consumer.poll(timeout_ms=500).get(at, []):
+                    sent.setdefault(record.key, []).append((partition, record.offset, dict(record.headers)["ce_id"]))
+    assert len(sent) == 40
+    assert sum(map(len, sent.values())) == 3 * IN_FLIGHT
+    for events in sent.values():
+        assert len({partition for partition, _, _ in events}) == 1
+        assert [event_id for _, _, event_id in sorted(events)] == sorted(event_id for _, _, event_id in events)
+
+
+def test_a_lane_that_dies_is_told_and_none_outlives_the_sending(large):
+    def kill(_count: int) -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    found = send(*large, kill, many=1)
+    assert not found.are_complete
+    assert found.written + found.unknown == 3 * IN_FLIGHT
+    assert isinstance(found.cause, TransientError)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_lane_that_can_not_sign_in_says_why(large, tmp_path):
+    waiting, target = large
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "kafka-dept-access_guest").touch(mode=0o600)
+    (secrets / "kafka-dept-access_guest").write_text("wrong")
+    wrong = target._replace(settings=target.settings.model_copy(update={"secrets_dir": secrets}))
+    with pytest.raises(ConfigError, match="password"):
+        send(waiting, wrong, lambda _: None, many=1)
+    assert multiprocessing.active_children() == []
+
+
+def _ends(settings: Settings, topic: str) -> dict[int, int]:
+    with bus.admin(settings, "landing") as client:
+        return bus.end_offsets(client, [topic])[topic]

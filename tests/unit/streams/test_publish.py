@@ -13,9 +13,10 @@ from stdnum.cn.ric import calc_check_digit
 from commonweal.errors import ConfigError, ContractError
 from commonweal.settings import ROOT, Settings
 from streams.publish import Request, publish, publishing_secret
-from streams.publishing.checking import Checker, spool
+from streams.publishing.checking import Checker
 from streams.publishing.event import Origin
 from streams.publishing.exports import look, rows
+from streams.publishing.spool import spool
 
 CASES = "civil_affairs.assistance_case"
 HEADER = "案件编号,公民身份号码,救助类别,状态,受理日期,变动日期,终止日期,月救助金额,发放截至日期,行政区划代码"
