@@ -21,13 +21,21 @@ class Measured:
 
     Attributes:
         seconds: Wall time.
-        cpu_seconds: User and system time of the process and of all its descendants that it waited for.
+        cpu_seconds: User and system time of the process and of all its descendants.
         peak_mib: The most memory that the whole tree had at a time, shared pages counted once (PSS).
     """
 
     seconds: float
     cpu_seconds: float
     peak_mib: float
+
+
+@dataclass
+class Seen:
+    """The largest figures that were seen while a program ran."""
+
+    peak_mib: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> Measured:
@@ -44,8 +52,8 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> M
     with log.open("wb") as said:
         began = time.monotonic()
         process = subprocess.Popen(argv, env=dict(environment), stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
-        over, peaks = threading.Event(), [0.0]
-        looking = threading.Thread(target=_look, args=(process.pid, over, peaks), daemon=True)
+        over, seen = threading.Event(), Seen()
+        looking = threading.Thread(target=_look, args=(process.pid, over, seen), daemon=True)
         looking.start()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - began
@@ -54,7 +62,8 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> M
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{argv[0]} ended with {process.returncode}: {log.read_text(errors='replace')[-500:]}")
-    return Measured(seconds, usage.ru_utime + usage.ru_stime, peaks[0])
+    # The kernel leaves out descendants that nobody waited for, and a look misses the end.
+    return Measured(seconds, max(usage.ru_utime + usage.ru_stime, seen.cpu_seconds), seen.peak_mib)
 
 
 def memory_mib(pid: int) -> float:
@@ -68,6 +77,18 @@ def memory_mib(pid: int) -> float:
     return total / MIB
 
 
-def _look(pid: int, over: threading.Event, peaks: list[float]) -> None:
+def cpu_seconds(pid: int) -> float:
+    """User and system time so far of a process, of all its descendants that live, and of those that these waited for."""
+    total = 0.0
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                total += sum(member.cpu_times()[:4])
+    return total
+
+
+def _look(pid: int, over: threading.Event, seen: Seen) -> None:
     while not over.wait(LOOK_SECONDS):
-        peaks[0] = max(peaks[0], memory_mib(pid))
+        seen.peak_mib = max(seen.peak_mib, memory_mib(pid))
+        seen.cpu_seconds = max(seen.cpu_seconds, cpu_seconds(pid))

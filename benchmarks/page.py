@@ -39,7 +39,7 @@ def _row(where: dict[str, Any], result: Result) -> str:
     if result.figures:
         lines += [*_table(("figure", ""), ((name, _number(value)) for name, value in result.figures.items())), ""]
     verdict = {True: "Reached.", False: "**Not reached.**", None: ""}[result.is_reached]
-    return "\n".join([*lines, f"Asked for: {result.reach}. {verdict}", "", _place(where), ""])
+    return "\n".join([*lines, f"Aim: {result.reach}. {verdict}", "", _place(where), ""])
 
 
 def _place(where: dict[str, Any]) -> str:

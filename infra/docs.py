@@ -25,6 +25,8 @@ ELSEWHERE = {
     "COMMONWEAL_CACHE": "Folder of what an installation builds or downloads; by default `commonweal` in the user's cache folder.",
     "COMMONWEAL_CODE_VERSION": "Commit of the code, stamped on attempts and releases, where there is no git to ask.",
     "COMMONWEAL_QUICK_JAVA": "Set: Java compiles lightly only, for a stack that lives for minutes, as in a test run.",
+    "COMMONWEAL_FAULTS_SEED": "Seed of the random run of faults in tests, the only one then; by default a new one.",
+    "COMMONWEAL_LONG_TESTS": "Set: tests that take many minutes run too.",
     "COMMONWEAL_TEST_STACK": "Run folder of a stack that tests use and leave running, for quick repeats.",
 }
 
@@ -76,8 +78,8 @@ def cli_page() -> str:
     """Every command with its arguments and options; one that is announced but has no module yet is said to be missing."""
     commands: Mapping[str, str] = importlib.import_module(CLI).COMMANDS
     text = """
-`commonweal COMMAND --help` says the same. A command ends with 0, with 2 when it was called wrongly, or with the exit code of its
-error: see [errors](errors.md). `--json` gives what a program reads.
+`commonweal COMMAND --help` says the same. A command ends with 0 or with one of the exit codes of
+[errors](errors.md). `--json` gives what a program reads.
 
 各命令的参数；退出码见 [errors](errors.md)。
 """
@@ -97,7 +99,8 @@ tries the task again. A message names the dataset, the field, the rule and the c
 
 错误按“下一步做什么”分类；退出码即命令的结束码，也决定 Airflow 是否重试。错误信息不含任何行内数据。
 """
-    others = "Beside them: 0 when all went well and 2 when a command was called wrongly.\n"
+    others = "Beside them: 0 when all went well, 1 after a question that was answered with no, 2 when a command was called "
+    others += "wrongly, 130 after Ctrl-C.\n"
     return f"# Errors · 错误\n\n{MADE}{text}\n{_table(('error', 'exit code', 'tried again', 'what it means'), rows)}\n{others}"
 
 

@@ -25,7 +25,7 @@ COMMANDS = {
     "rejected": "List, show, repair, replay or dismiss rejected events.",
     "release": "Roll back, hold or free a dataset's releases.",
     "releases": "List releases.",
-    "report": "Show where the gate's last report is, or save it.",
+    "report": "Save the gate's last report as a page, or print it as JSON.",
     "restore": "From a backup and its private key to a platform that goes on where it was.",
     "run": "Run a step, or all steps, of a dataset.",
     "stack": "Start, stop and watch the local stack.",

@@ -19,7 +19,7 @@ from infra.stack import bring_up, processes, status, supervision
 from infra.stack.board import Board
 from infra.stack.layout import Layout
 from infra.stack.ports import kept_ports
-from infra.stack.services import registry
+from infra.stack.services import postgres, registry
 
 API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
 """A request that Kafka answers anybody, without TLS: length, key, version, correlation id, no client id."""
@@ -183,3 +183,17 @@ def _ask(layout: Layout, method: str, path: str, *, token: str = "", body: dict[
         return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def test_a_role_that_is_there_gets_the_password_of_its_file(layout: Layout) -> None:
+    role = f"stack_{uuid.uuid4().hex[:8]}"
+    with postgres.connect(layout) as connection:
+        try:
+            for password in ("first", "second"):
+                postgres.set_role(connection, role, password)
+                address = {"host": "127.0.0.1", "port": layout.ports["postgres"], "dbname": "postgres", "user": role}
+                psycopg.connect(**address, password=password).close()
+            with pytest.raises(psycopg.OperationalError, match="password"):
+                psycopg.connect(**address, password="first")  # noqa: S106
+        finally:
+            connection.execute(f"DROP ROLE {role}")

@@ -67,9 +67,9 @@ def is_ready(layout: Layout) -> bool:
 
 
 def create_databases(layout: Layout) -> None:
-    """Make the databases of the platform and of Airflow, and Airflow's role, where they are missing."""
+    """Make the databases of the platform and of Airflow where they are missing, and see that Airflow's role has its password."""
     with connect(layout) as connection:
-        _create_role(connection, "airflow", layout.secret("postgres-airflow"))
+        set_role(connection, "airflow", layout.secret("postgres-airflow"))
         for name, owner in (("commonweal", "commonweal"), ("airflow", "airflow")):
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
                 parts = sql.Identifier(name), sql.Identifier(owner)
@@ -77,11 +77,12 @@ def create_databases(layout: Layout) -> None:
                 connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(parts[0]))
 
 
-def _create_role(connection: psycopg.Connection, role: str, password: str) -> None:
-    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
-        return
+def set_role(connection: psycopg.Connection, role: str, password: str) -> None:
+    """Make a role that may log in; one that is there gets the password, which may be another one than before."""
+    is_there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
+    verb = sql.SQL("ALTER" if is_there else "CREATE")
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-    connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
+    connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, sql.Identifier(role), sql.Literal(verifier)))
 
 
 def _create(layout: Layout, data: Path, account: str | None) -> None:

@@ -22,7 +22,7 @@ def test_medians_ranges_and_the_ratio_are_shown():
         "| another | 1.5 (1.0 to 2.0) | 2.0 | 120 |",
         "1,000 events, 3 runs each; 0.50 of the peer's speed; the same result.",
         "| events a second | 333 |",
-        "Asked for: 0.8 of it. **Not reached.**",
+        "Aim: 0.8 of it. **Not reached.**",
     ):
         assert line in text
 
@@ -37,6 +37,13 @@ def test_a_result_comes_back_as_it_was_kept(tmp_path, monkeypatch):
     [(where, found)] = results.read()
     assert found == RESULT
     assert where["cores"] >= 1
+
+
+def test_what_nobody_waited_for_is_measured_too(tmp_path):
+    """A forkserver's children are waited for by the forkserver, and that by nobody; this one works for about a second."""
+    outer = "import multiprocessing as m; p = m.get_context('forkserver').Process(target=sum, args=(range(100_000_000),)); "
+    found = measure(["python3", "-c", f"{outer} p.start(); p.join()"], {"PATH": "/usr/bin:/bin:/usr/local/bin"}, tmp_path / "log")
+    assert found.cpu_seconds > 0.5
 
 
 def test_a_program_is_measured_with_all_that_it_starts(tmp_path):
