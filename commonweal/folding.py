@@ -13,9 +13,6 @@ from commonweal.render.lake_schema import PLACE_COLUMNS, ddl, fields_schema, lan
 from commonweal.settling import OUTCOME_FIELDS, settle_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pyarrow as pa
     from pyspark.sql import Column, DataFrame
 
 Key = TypeVar("Key", bound=Hashable)
@@ -141,7 +138,7 @@ def settled(contract: Contract, touched: "DataFrame", events: "DataFrame") -> "D
 
     outcome = f"{folded_ddl(contract)}, {ddl(pa.schema(OUTCOME_FIELDS))}"
     rows = by_key(contract, flagged(contract, touched, events))
-    return rows.mapInArrow(partial(_settle_batches, contract.key_columns), outcome)
+    return rows.mapInArrow(partial(settle_batches, key_columns=contract.key_columns), outcome)
 
 
 def same_key(keys: "list[str]", prefix: str) -> "Column":
@@ -149,10 +146,6 @@ def same_key(keys: "list[str]", prefix: str) -> "Column":
     from pyspark.sql import functions as F
 
     return reduce(lambda one, other: one & other, [F.col(key) == F.col(f"{prefix}{key}") for key in keys])
-
-
-def _settle_batches(key_columns: tuple[str, ...], batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-    return settle_batches(batches, key_columns=key_columns)
 
 
 def _key_ddl(contract: Contract) -> str:

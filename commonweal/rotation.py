@@ -28,7 +28,7 @@ from commonweal.ports import Ports
 from commonweal.steps.run import outside_errors
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
 @dataclass(frozen=True)
@@ -136,27 +136,17 @@ def _rewritten(contract: Contract, ports: Ports, branch: str, base: int, epoch: 
     """Write all landing rows anew on the branch; returns how many."""
     from pyspark.sql import functions as F
 
+    from commonweal.decoding.workers import rotate_batches
+
     table = landing_table(contract)
     landed = at(ports.spark, table, base)
     # With the columns that the contract has no more: a table keeps them.
-    renewed = landed.mapInArrow(partial(_rotate_batches, contract, epoch), landed.schema)
+    renewed = landed.mapInArrow(partial(rotate_batches, contract, epoch), landed.schema)
     renewed.writeTo(table.branch(branch)).overwrite(F.lit(True))
     before, after = landed.count(), ports.spark.table(table.branch(branch)).count()
     if before != after:
         raise ConflictError(f"{contract.id}: {before} landed rows became {after}; nothing was changed, tell the engineers")
     return after
-
-
-def _rotate_batches(contract: Contract, epoch: int, batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-    """In a Python worker of the landing's Spark: the one place that may read pseudonym keys, and here the private key too."""
-    from commonweal.decoding.rotation import rotated
-    from commonweal.identity import Opener, load_private_key, load_pseudonymiser
-    from commonweal.settings import load_settings
-
-    keys = load_settings().keys_dir
-    pseudonymiser, opener = load_pseudonymiser(keys, epoch), Opener(load_private_key(keys), contract.id)
-    for batch in batches:
-        yield rotated(batch, contract=contract, pseudonymiser=pseudonymiser, opener=opener)
 
 
 def _move(dataset: str, epoch: int, connection: Connection) -> None:

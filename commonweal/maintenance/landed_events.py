@@ -4,7 +4,6 @@ Rejected records go when they are old enough. Accepted ones go as ``commonweal.e
 worked out anew for these keys in the same commit, so that the accounting adds up before and after.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +28,6 @@ from commonweal.settling import GOING_FIELDS, expire_batches
 from commonweal.steps.clean import Basis, candidate_moves, next_candidate, read_basis, write_states
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 log = structlog.get_logger()
@@ -151,11 +149,8 @@ def _decided(contract: Contract, events: "DataFrame", touched: "DataFrame", cuto
     )
     is_old = (F.col("_newest") < instant(cutoff)) & (F.col("_keys") == 1)
     rows = flagged(contract, own.join(ids, ["_source", "_event_id"]).withColumn("_old", is_old), events)
-    return by_key(contract, rows, "_old").mapInArrow(partial(_expire_batches, contract.key_columns), ddl(pa.schema(GOING_FIELDS)))
-
-
-def _expire_batches(key_columns: tuple[str, ...], batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-    return expire_batches(batches, key_columns=key_columns)
+    expire = partial(expire_batches, key_columns=contract.key_columns)
+    return by_key(contract, rows, "_old").mapInArrow(expire, ddl(pa.schema(GOING_FIELDS)))
 
 
 def _write_landing(ports: Ports, contract: Contract, basis: Basis, branch: str, going: "DataFrame") -> tuple[int, Gone]:

@@ -4,7 +4,7 @@ Decoding is one Python function over Arrow batches inside Spark; it is also wher
 identifier and no key reaches a plan, a table or a log.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,7 +28,6 @@ from commonweal.render.lake_schema import ddl, landing_schema
 from commonweal.settings import Settings
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 log = structlog.get_logger()
@@ -198,6 +197,8 @@ def _land_batch(contract: Contract, ports: Ports, lease: Lease, batch: Range) ->
 
 def _decoded(contract: Contract, ports: Ports, batch: Range) -> "DataFrame":
     """The batch's records as landing rows; the plan holds the contract, and no key."""
+    from commonweal.decoding.workers import decode_batches
+
     reader = ports.spark.read.format("kafka").option("subscribe", batch.topic).option("includeHeaders", "true")
     for name, value in bus.spark_options(ports.settings).items():
         reader = reader.option(name, value)
@@ -217,18 +218,6 @@ def _decoded(contract: Contract, ports: Ports, batch: Range) -> "DataFrame":
         )
     )
     return records.mapInArrow(partial(decode_batches, contract, batch.key_epoch), ddl(landing_schema(contract)))
-
-
-def decode_batches(contract: Contract, key_epoch: int | None, batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-    """Decode in a Python worker of the landing's Spark: the one place that may read the pseudonym keys."""
-    from commonweal.decoding import decode
-    from commonweal.identity import Sealer, load_pseudonymiser, load_public_key
-    from commonweal.settings import load_settings
-
-    keys = load_settings().keys_dir
-    pseudonymiser, sealer = load_pseudonymiser(keys, key_epoch), Sealer(load_public_key(keys), contract.id)
-    for batch in batches:
-        yield decode(batch, contract=contract, pseudonymiser=pseudonymiser, sealer=sealer)
 
 
 def _counted(contract: Contract, ports: Ports, batch: Range, branch: str, base: int) -> Landed:
