@@ -6,7 +6,7 @@ Retention is kept event by event, but what people read as the present state must
 - nothing goes that took effect when or after a younger event did: history is cut at one point, never made wrong by a hole;
 - what carries the last state of those that may go stays, whole, with the last one that says the same; so does what was withdrawn,
   or a later export would bring it back. These are *base events*, older than what the retention allows;
-- if the key's state would be another one after all, nothing of the key goes.
+- if the key's state would be another one after all, now or once a later export says again what has gone, nothing of the key goes.
 
 An event that has gone can't come again: landing refuses what was recorded before the retention began.
 """
@@ -16,6 +16,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from commonweal.states import Event, Verdict, settle
+
+AGAIN = ""
+"""The id of an event that might come: no event has it."""
 
 
 class Going(NamedTuple):
@@ -42,7 +45,7 @@ def going(events: Sequence[Event], is_old: Sequence[bool]) -> Going:
     standing = {leaving[at] for at in _standing([events[index] for index in leaving])}
     bases = frozenset(index for group in groups if standing & set(group) for index in group)
     gone = frozenset(leaving) - bases
-    return Going(gone, bases) if _is_same_state(events, gone) else Going()
+    return Going(gone, bases) if _is_same_state(events, gone) and _is_same_after_repeats(events, gone) else Going()
 
 
 def _leaving(events: Sequence[Event], is_old: Sequence[bool]) -> list[list[int]]:
@@ -95,3 +98,26 @@ def _is_same_state(events: Sequence[Event], gone: frozenset[int]) -> bool:
         return before.state == "unsettled"
     after = settle([events[index] for index in kept])
     return after.state == before.state and (after.state != "live" or kept[after.carrier] == before.carrier)
+
+
+def _is_same_after_repeats(events: Sequence[Event], gone: frozenset[int]) -> bool:
+    """Whether an event that went, said again by a later export, would make the same of the key as if it had not gone.
+
+    Where it took effect earlier than all that stays, it would. One that took effect in an instant of what stays is ordered by the
+    time of its export alone, and one that took effect later had been corrected to an earlier time.
+    """
+    kept = [event for index, event in enumerate(events) if index not in gone]
+    earliest = min(event.order[:2] for event in kept) if kept else None
+    last = max(event.recorded_at for event in events)
+    for event in (events[index] for index in gone):
+        if earliest and event.order[:2] >= earliest and event.replaces is None and not event.id_conflict:
+            again = event._replace(event_id=AGAIN, recorded_at=last + 1)
+            if _content([*events, again]) != _content([*kept, again]):
+                return False
+    return True
+
+
+def _content(events: Sequence[Event]) -> tuple[str, str | None]:
+    """The key's state and what it says, whichever event says so."""
+    settled = settle(events)
+    return settled.state, events[settled.carrier].digest if settled.state == "live" else None

@@ -52,6 +52,28 @@ def test_a_correction_goes_with_what_it_corrected():
     assert expired(rows, 3) == ({"a", "c"}, {"b"})
 
 
+def test_a_state_stays_that_a_later_export_would_make_new_beside_a_correction_of_its_instant():
+    """``c`` came before ``b`` by the time of the export alone; said again it would come after, were it no known copy."""
+    rows = [
+        event("b", kind="corrected", replaces="a", digest="y", recorded=2),
+        event("c", digest="x"),
+        event("a", digest="z", sequence=2),
+    ]
+    assert expired(rows, 3) == (set(), set())
+    again = event("again", digest="x", recorded=9)
+    assert state(placed([*rows, again]))[1] == "y"
+    assert state(placed([row for row in rows if row["event_id"] != "c"] + [again]))[1] == "x"
+
+
+def test_a_state_that_was_corrected_to_an_earlier_time_does_not_come_back_with_a_later_export():
+    rows = [
+        event("e", digest="x", at=2),
+        event("b", kind="corrected", replaces="e", digest="y", recorded=2),
+        event("a", digest="z", sequence=1),
+    ]
+    assert expired(rows, 3) == (set(), set())
+
+
 def test_nothing_goes_that_a_young_event_replaces_repeats_or_contradicts():
     assert expired([event("a"), event("c", kind="corrected", replaces="a", recorded=2)], 1) == (set(), set())
     assert expired([event("a", digest="x"), event("z", at=9), event("a", digest="y", at=5)], 2) == (set(), set())
@@ -124,7 +146,9 @@ def test_a_later_export_that_says_again_what_was_said_settles_as_if_nothing_had_
     rows = [{**row, "digest": content(row)} for row in rows]
     found = going(placed(rows), [index < old for index in range(len(rows))])
     kept = [row for index, row in enumerate(rows) if index not in found.gone]
-    again = {**rows[which % len(rows)], "event_id": "again", "recorded_at": 99, "event_type": "recorded", "replaces": None}
+    recorded = [row for row in rows if row["replaces"] is None]
+    assume(recorded)
+    again = {**recorded[which % len(recorded)], "event_id": "again", "recorded_at": 99}
     # What contradicts itself or waits goes whole, and a later export may settle it.
     assume(not {Verdict.CONFLICT, Verdict.PENDING} & {outcome.verdict for outcome in settle(placed(rows)).outcomes})
     assert state(placed([*rows, again])) == state(placed([*kept, again]))
