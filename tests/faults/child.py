@@ -4,14 +4,12 @@ import contextlib
 import importlib
 import multiprocessing
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from commonweal.errors import CommonwealError
-from commonweal.lake import spark
 from commonweal.settings import Settings
 from tests.faults import clock, crash
 from tests.faults.world import lend_transform
@@ -33,7 +31,6 @@ class Order:
         chain: The point at which it ends or stops itself, see ``crash.chain``; empty for none.
         stops: True to stop there, and not to end.
         clock: By how much the clock is wrong that the platform's own code sees.
-        spark: Settings of its Spark session, on top of those that every session has.
     """
 
     step: str
@@ -43,7 +40,6 @@ class Order:
     chain: str = ""
     stops: bool = False
     clock: timedelta = timedelta(0)
-    spark: Mapping[str, str] = field(default_factory=dict)
 
 
 def start(order: Order) -> BaseProcess:
@@ -75,7 +71,6 @@ def _run(order: Order) -> None:
         if order.step == "join":
             lend_transform(order.dataset)
         function = importlib.import_module("streams.announce" if order.step == "announce" else "commonweal.steps.run")
-        spark.SETTINGS.update(order.spark)
         if order.clock:
             clock.shift(order.clock)
         if order.chain:
