@@ -17,9 +17,9 @@ demo: install ## start the stack, run the main job to its end, say where to look
 	@$(BIN)/python -m infra.install --no-browser
 	@$(BIN)/python -m infra.demo
 
-test: install ## run the tests, on a stack of its own; ARGS go to pytest; COMMONWEAL_LONG_TESTS=1 runs the long ones too
+test: install ## run the tests, two at a time, on a stack of its own; or pytest with ARGS; COMMONWEAL_LONG_TESTS=1: the long ones too
 	@$(BIN)/python -m infra.install
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(or $(ARGS),-n 2)
 
 faults: install ## 100,000 events and 100 faults on a stack of its own, up to an hour; writes docs/faults.md; ARGS: --seed, --minutes, …
 	@$(BIN)/python -m infra.install --no-browser

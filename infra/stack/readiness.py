@@ -43,7 +43,8 @@ def await_ready(layout: Layout, service: str, cancelled: threading.Event) -> Non
         pids |= {state.pid} - {0}
         if state.state == "FATAL" or len(pids) > MAX_STARTS:
             raise died(layout, service)
-        if state.pid and probe(layout):
+        # Before, the supervisor still takes an end of it for a failed start.
+        if state.state == "RUNNING" and probe(layout):
             return
         time.sleep(0.1)
     raise TransientError(f"{service} is not ready after {PATIENCE_SECONDS} s; last lines:\n{tail(layout, service)}")

@@ -15,13 +15,14 @@ SIZE = Size(events=10_000, faults=12, longest_pause=6)
 SEEDS = Path(__file__).with_name("failing_seeds.txt")
 
 
-def seeds() -> list[int]:
+def seeds() -> list[object]:
     """Seeds that once failed, then one that nobody has seen; ``COMMONWEAL_FAULTS_SEED`` gives the only one."""
     given = os.environ.get("COMMONWEAL_FAULTS_SEED")
     if given:
         return [int(given)]
     kept = [int(line.split()[0]) for line in SEEDS.read_text().splitlines() if line and not line.startswith("#")]
-    return [*kept, SystemRandom().randrange(10**9)]
+    # The workers of a run must agree on the names of tests.
+    return [*kept, pytest.param(SystemRandom().randrange(10**9), id="new")]
 
 
 @pytest.mark.parametrize("seed", seeds())
