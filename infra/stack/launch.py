@@ -20,25 +20,33 @@ from infra.stack.services import registry
 from infra.stack.supervision import SUPERVISOR
 
 PR_SET_PDEATHSIG = 1
+ORPHAN = "the supervisor ended while this service was starting"
 
 
 def become(launch: Launch, layout: Layout, service: str) -> None:
     """Replace this process by the service; never returns."""
+    supervisor = started_by(layout)
     environment = {**layout.environment(), **launch.environment, processes.MARK: processes.unit(layout.run_dir, service)}
     if launch.account:
         drop_to(launch.account, passing=launch.passing)
         environment["HOME"] = "/"
     # After the change of user, since that clears it.
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(launch.death_signal), 0, 0, 0)
-    refuse_orphan(layout)
+    if os.getppid() != supervisor:
+        raise SystemExit(ORPHAN)
     os.execve(launch.argv[0], list(launch.argv), environment)  # noqa: S606
 
 
-def refuse_orphan(layout: Layout) -> None:
-    """End here if the supervisor that started this has ended: nobody would look after the service, and it would hold its port."""
+def started_by(layout: Layout) -> int:
+    """The pid of the stack's supervisor, which started this process.
+
+    Raises:
+        SystemExit: It has ended meanwhile: nobody would look after the service, and it would hold its port.
+    """
     supervisor = processes.recorded(layout.run_dir, SUPERVISOR)
     if supervisor is None or os.getppid() != supervisor.pid:
-        raise SystemExit("the supervisor ended while this service was starting")
+        raise SystemExit(ORPHAN)
+    return int(supervisor.pid)
 
 
 def main() -> None:
@@ -48,7 +56,7 @@ def main() -> None:
     parser.add_argument("--run-dir", type=Path, required=True)
     given = parser.parse_args()
     layout = Layout(given.run_dir, kept_ports(given.run_dir / "ports.json"))
-    refuse_orphan(layout)
+    started_by(layout)  # before anything is ended: an orphan would end the service that came after it
     processes.end(processes.leftovers(layout.run_dir, [given.service]))
     processes.record(layout.run_dir, given.service, os.getpid())
     os.chdir(layout.run_dir)

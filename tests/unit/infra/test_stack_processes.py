@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 from infra.stack import processes
+from infra.stack.launch import ORPHAN
+from infra.stack.supervision import SUPERVISOR
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
@@ -56,3 +58,16 @@ def test_one_that_ignores_the_polite_signal_is_ended_all_the_same() -> None:
         target = psutil.Process(process.pid)
         processes.end([target], grace=0.2)
         assert not target.is_running()
+
+
+@pytest.mark.parametrize("supervisor", ["gone", "another"])
+def test_a_launch_whose_supervisor_is_gone_ends_nothing_and_starts_nothing(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes], supervisor: str
+) -> None:
+    if supervisor == "another":
+        processes.record(tmp_path, SUPERVISOR, sleeper.pid)
+    argv = [sys.executable, "-m", "infra.stack.launch", "watch", "--run-dir", str(tmp_path)]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr.strip()) == (1, ORPHAN)
+    assert sleeper.poll() is None, "it bears the mark of the service that was to be started"
+    assert processes.recorded(tmp_path, "watch") is None
