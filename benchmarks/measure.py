@@ -4,7 +4,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,23 +68,22 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> M
 
 def memory_mib(pid: int) -> float:
     """What a process and all its descendants have now, shared pages counted once (PSS)."""
-    total = 0
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for member in (process, *process.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                total += member.memory_full_info().pss
-    return total / MIB
+    return _sum(pid, lambda process: process.memory_full_info().pss) / MIB
 
 
 def cpu_seconds(pid: int) -> float:
     """User and system time so far of a process, of all its descendants that live, and of those that these waited for."""
+    return _sum(pid, lambda process: sum(process.cpu_times()[:4]))
+
+
+def _sum(pid: int, figure: Callable[[psutil.Process], float]) -> float:
+    """A figure of a process and of all its descendants that live, added up."""
     total = 0.0
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         for member in (process, *process.children(recursive=True)):
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                total += sum(member.cpu_times()[:4])
+                total += figure(member)
     return total
 
 

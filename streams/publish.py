@@ -41,7 +41,7 @@ from streams.publishing.spool import Spool, spool
 
 Progress = Callable[[str, int, int | None], None]
 LARGE_BYTES = 1 << 20
-"""An export of so many bytes is likely to be sent by more than one process."""
+"""From so many bytes on, which may be packed, an export may be one that more than one process sends."""
 _SECRET_BYTES = 32
 
 

@@ -18,7 +18,7 @@ GIBIBYTE = 1024**3
 DISK_GIBIBYTES = 5
 """Room for the artefacts and a demo: 170 MB of jars, MinIO's build, events, tables, logs."""
 MEMORY_GIBIBYTES = 6
-"""The idle stack's 2.5 to 3.2 GiB, and as much for work."""
+"""The idle stack's 2.5 to 3.5 GiB, and some for work."""
 
 
 def disk(run_dir: Path) -> Iterator[Finding]:

@@ -5,26 +5,8 @@ from dataclasses import replace
 import pytest
 
 from commonweal.cli.status import _next
-from commonweal.overview import DatasetStatus
 from commonweal.work import Work
-
-NOTHING = Work("d.a", (), "", 0, None)
-FRESH = DatasetStatus(
-    dataset="d.a",
-    lag=0,
-    landed_at=None,
-    gate="",
-    gated_at=None,
-    release=None,
-    rows=None,
-    released_at=None,
-    held=False,
-    rolled_back=False,
-    work=NOTHING,
-    is_late=False,
-    waiting_since=None,
-    rejected_share=None,
-)
+from tests.unit.statuses import FRESH
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The page of metrics: what it says of numbers that are known, and what it leaves out when they are not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from commonweal.settings import ROOT, Settings
 from commonweal.work import Work
 from streams.health_page import STALE_SECONDS, Seen, application, served
 from streams.metrics import of_contracts, of_datasets, of_platform, of_work
+from tests.unit.statuses import FRESH
 
 CONTRACTS = load_contracts(ROOT / "schemas")
 SOURCE, PRODUCT = "civil_affairs.assistance_case", "data_bureau.community_issues"
@@ -35,22 +37,7 @@ STATUSES = (
         waiting_since=NOW - timedelta(minutes=90),
         rejected_share=0.25,
     ),
-    DatasetStatus(
-        dataset=PRODUCT,
-        lag=None,
-        landed_at=None,
-        gate="",
-        gated_at=None,
-        release=None,
-        rows=None,
-        released_at=None,
-        held=False,
-        rolled_back=False,
-        work=Work(PRODUCT, ("not joined",), "", 0, "join: ContractError"),
-        is_late=False,
-        waiting_since=None,
-        rejected_share=None,
-    ),
+    replace(FRESH, dataset=PRODUCT, lag=None, work=Work(PRODUCT, ("not joined",), "", 0, "join: ContractError")),
 )
 HEALTH = Health(
     gates=(GateCount(SOURCE, passed=True, count=3), GateCount(SOURCE, passed=False, count=2)),
