@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,14 +47,17 @@ def down(run_dir: RunDir = None) -> None:
 
 @app.command()
 def status(run_dir: RunDir = None, as_json: AsJson = False) -> None:
-    """Show each service: state, process, uptime, memory, port."""
-    from infra.stack.status import rows
+    """Show each service: state, process, uptime, memory, port; and say when their disk is full."""
+    from infra.stack.status import rows, shortage
 
-    found = rows(load_settings(run_dir).run_dir)
+    folder = load_settings(run_dir).run_dir
+    found = rows(folder)
     if as_json:
         print(json.dumps([dataclasses.asdict(row) for row in found], indent=1))
     else:
         _show(found)
+    if lacking := shortage(folder):
+        print(lacking, file=sys.stderr)
 
 
 @app.command()

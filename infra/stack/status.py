@@ -1,5 +1,6 @@
-"""The state of a stack as rows: what runs, since when, with how much memory, where."""
+"""The state of a stack as rows: what runs, since when, with how much memory, where; and whether it has room to write."""
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from infra.stack.ports import kept_ports
 from infra.stack.services import registry
 
 MEBIBYTE = 1024 * 1024
+ROOM = 256 * MEBIBYTE
+"""With less, services begin to refuse writes, and Kafka stops."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,17 @@ def rows(run_dir: Path) -> list[Row]:
     states, ports = supervision.states(run_dir), kept_ports(run_dir / "ports.json")
     names = [name for name in registry.services() if name not in registry.ONCE]
     return [*(_row(name, states.get(name), ports) for name in names), _supervisor(run_dir)]
+
+
+def shortage(run_dir: Path) -> str:
+    """What is wrong and what to do when the disk that the services write to is full; empty while it has room."""
+    data = run_dir / "data"
+    if not data.is_dir() or (free := shutil.disk_usage(data).free) >= ROOM:
+        return ""
+    return (
+        f"The disk is full: {free // MEBIBYTE} MiB free in {data}. Services that can't write stop and are started again; "
+        "nothing is lost: make room, then all goes on by itself."
+    )
 
 
 def _row(name: str, state: supervision.State | None, ports: dict[str, int]) -> Row:

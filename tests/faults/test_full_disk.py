@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from commonweal.errors import CommonwealError
-from infra.stack import processes, readiness
+from infra.stack import processes, readiness, status
 from infra.stack.board import Board
 from infra.stack.bring_up import bring_up
 from infra.stack.layout import Layout
@@ -80,8 +80,12 @@ def test_a_full_disk_is_survived(here, run_dir, tmp_path):
         endings.append(child.end_of(child.Order(step, here.source.id, here.settings, tmp_path / "log")))
     assert set(endings) <= EXPECTED, (tmp_path / "log").read_text()
     assert set(endings) - {0}, "nothing failed: the disk was not full"
-    assert "disk is full" in (tmp_path / "log").read_text()
+    said = [line for line in (tmp_path / "log").read_text().splitlines() if "TransientError" in line]
+    assert said
+    assert all("disk is full" in line or "see: commonweal stack" in line for line in said), said
+    assert "The disk is full" in status.shortage(run_dir), "whom a message sends to the status of the stack is not told why"
     ballast.unlink()
+    assert not status.shortage(run_dir)
     layout = Layout(run_dir, kept_ports(run_dir / "ports.json"))
     for service in SERVICES:
         readiness.await_ready(layout, service, threading.Event())
