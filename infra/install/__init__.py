@@ -4,6 +4,7 @@ Each function returns a path that is ready to be used; the first call may downlo
 """
 
 from infra.install.browser import ChromiumPaths, chinese_font, chromium
+from infra.install.crds import strimzi_crds
 from infra.install.jars import broker_jars, spark_jars
 from infra.install.minio_build import minio
 from infra.install.network import trust_store
@@ -19,5 +20,6 @@ __all__ = [
     "minio",
     "postgres_bin",
     "spark_jars",
+    "strimzi_crds",
     "trust_store",
 ]

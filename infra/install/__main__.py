@@ -13,6 +13,7 @@ from rich.table import Table
 from commonweal.errors import CommonwealError
 from infra.install.browser import chromium_artefact, font_artefact
 from infra.install.cache import Artefact, cache_folder
+from infra.install.crds import crds_artefact
 from infra.install.jars import jars_artefact, locked, verify
 from infra.install.minio_build import minio_artefact
 from infra.install.network import trust_store_artefact
@@ -21,11 +22,13 @@ from infra.install.network import trust_store_artefact
 Row = tuple[str, bool, float]
 
 
-def install(browser: Annotated[bool, typer.Option(help="Install the browser of tests and screenshots too.")] = True) -> None:
+def install(
+    browser: Annotated[bool, typer.Option(help="Install what only tests, checks and screenshots use too.")] = True,
+) -> None:
     """Builds what the cache lacks, all at once, and shows where each artefact is."""
     # First the one that takes longest.
     artefacts = [minio_artefact(), jars_artefact(), trust_store_artefact(), font_artefact()]
-    artefacts += [chromium_artefact()] if browser else []
+    artefacts += [chromium_artefact(), crds_artefact()] if browser else []
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(len(artefacts)) as pool:

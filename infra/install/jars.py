@@ -1,6 +1,7 @@
 """The jars of the Kafka broker and of Spark: resolved by the Ivy that pyspark carries, each checked against ``jars.lock``."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from commonweal.errors import ConfigError
@@ -10,6 +11,31 @@ from infra.install.programs import clean_environment, java, package_folder, run
 
 SOURCE = Path(__file__).resolve().parent.parent / "jars"
 GROUPS = ("broker", "spark")
+
+
+@dataclass(frozen=True)
+class JarSet:
+    """Jars that are wanted and locked together.
+
+    Attributes:
+        name: Of the artefact that is made of them.
+        source: Folder of ``ivy.xml`` and ``jars.lock``.
+        groups: Ivy's configurations, each a folder of jars.
+    """
+
+    name: str
+    source: Path
+    groups: tuple[str, ...]
+
+    def inputs(self) -> dict[str, bytes]:
+        """What is wanted, and the checksums that it must have."""
+        return {name: (self.source / name).read_bytes() for name in ("ivy.xml", "jars.lock")}
+
+
+STACK = JarSet("jars", SOURCE, GROUPS)
+"""What the local stack runs on."""
+CRDS = JarSet("crds", SOURCE / "crds", ("crds",))
+"""What makes Strimzi's custom resource definitions, for checking the cluster's manifests."""
 
 
 def broker_jars() -> Path:
@@ -24,8 +50,7 @@ def spark_jars() -> Path:
 
 def jars_artefact() -> Artefact:
     """All jars as an artefact of what is wanted and of the checksums it must have."""
-    inputs = {name: (SOURCE / name).read_bytes() for name in ("ivy.xml", "jars.lock")}
-    return Artefact("jars", inputs, _build, note="download of 170 MB")
+    return Artefact(STACK.name, STACK.inputs(), _build, note="download of 170 MB")
 
 
 def locked(lock: Path = SOURCE / "jars.lock") -> dict[str, str]:
@@ -34,36 +59,37 @@ def locked(lock: Path = SOURCE / "jars.lock") -> dict[str, str]:
     return {name: checksum for checksum, name in (line.split(maxsplit=1) for line in lines if line)}
 
 
-def checksums(folder: Path) -> dict[str, str]:
+def checksums(folder: Path, wanted: JarSet = STACK) -> dict[str, str]:
     """The SHA-256 of each jar below ``folder``, by ``<group>/<file name>``."""
-    jars = sorted(path for group in GROUPS for path in (folder / group).glob("*"))
+    jars = sorted(path for group in wanted.groups for path in (folder / group).glob("*"))
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in jars}
 
 
-def verify(folder: Path, expected: dict[str, str]) -> None:
+def verify(folder: Path, expected: dict[str, str], wanted: JarSet = STACK) -> None:
     """Checks that ``folder`` holds the expected jars and no others.
 
     Raises:
         ConfigError: A jar is missing, unexpected or has other bytes; the message names each.
     """
-    found = checksums(folder)
+    found = checksums(folder, wanted)
     wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
     if wrong:
+        lock = (wanted.source / "jars.lock").relative_to(SOURCE.parent.parent)
         raise ConfigError(
-            f"{len(wrong)} of {len(expected)} jars are not the ones in infra/jars/jars.lock: {', '.join(wrong)}; "
+            f"{len(wrong)} of {len(expected)} jars are not the ones in {lock}: {', '.join(wrong)}; "
             f"if ivy.xml was changed on purpose run: make lock; if not, delete {folder} and install again"
         )
 
 
-def resolve(folder: Path) -> None:
+def resolve(folder: Path, wanted: JarSet = STACK) -> None:
     """Downloads the jars of ``ivy.xml`` into ``folder``, one folder a group, unchecked."""
-    with workplace("jars") as place:
+    with workplace(wanted.name) as place:
         ivy = next((package_folder("pyspark") / "jars").glob("ivy-*.jar"))
         java_call = [str(java()), *java_options(), f"-Divy.default.ivy.user.dir={place}", "-jar", str(ivy)]
-        wanted = ["-ivy", f"{SOURCE}/ivy.xml", "-confs", *GROUPS, "-types", "jar", "bundle"]
+        asked = ["-ivy", f"{wanted.source}/ivy.xml", "-confs", *wanted.groups, "-types", "jar", "bundle"]
         target = ["-cache", f"{place}/cache", "-retrieve", f"{folder}/[conf]/[artifact]-[revision].[ext]", "-warn"]
         environment = clean_environment()
-        run(*java_call, *wanted, *target, what="downloading the jars", environment=environment, folder=place)
+        run(*java_call, *asked, *target, what="downloading the jars", environment=environment, folder=place)
 
 
 def _build(folder: Path) -> None:

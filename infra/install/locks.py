@@ -9,11 +9,12 @@ from infra.install.programs import clean_environment, npm, run
 
 
 def write_jars_lock() -> None:
-    """Downloads the jars of ``ivy.xml`` and writes the checksum of each."""
-    with workplace("jars-lock") as place:
-        jars.resolve(place / "jars")
-        lines = [f"{checksum}  {name}" for name, checksum in jars.checksums(place / "jars").items()]
-    (jars.SOURCE / "jars.lock").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    """Downloads the jars of each ``ivy.xml`` and writes the checksum of each jar."""
+    for wanted in (jars.STACK, jars.CRDS):
+        with workplace("jars-lock") as place:
+            jars.resolve(place / "jars", wanted)
+            lines = [f"{checksum}  {name}" for name, checksum in jars.checksums(place / "jars", wanted).items()]
+        (wanted.source / "jars.lock").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write_npm_lock() -> None:

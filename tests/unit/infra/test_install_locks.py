@@ -17,10 +17,14 @@ LOCKS = (
     "requirements.lock",
     "infra/install/uv.lock",
     "infra/jars/jars.lock",
+    "infra/jars/crds/jars.lock",
     "infra/browser/package-lock.json",
     "infra/minio/go.sum",
 )
-WANTED = ("requirements.in", "infra/jars/ivy.xml", "infra/browser/package.json", "infra/browser/.npmrc", "infra/minio/go.mod")
+WANTED = (
+    *("requirements.in", "infra/jars/ivy.xml", "infra/jars/crds/ivy.xml", "infra/browser/package.json", "infra/browser/.npmrc"),
+    "infra/minio/go.mod",
+)
 # An address, an index option, or npm's and Ivy's words for where something comes from.
 PLACE = re.compile(r"https?://(?!github\.com/sponsors/)|--(extra-)?index|--find-links|\"resolved\"|<url|resolver", re.IGNORECASE)
 PACKAGE = re.compile(r"^([a-z0-9-]+)(?:\[[a-z,-]+\])?==(\S+) \\$", re.MULTILINE)
@@ -80,6 +84,14 @@ def test_the_wanted_jars_are_the_locked_ones():
     assert names <= jars.locked().keys()
     # Nothing but the wanted may reach Spark's class path.
     assert {name for name in names if name.startswith("spark/")} == {name for name in jars.locked() if name.startswith("spark/")}
+
+
+def test_the_jars_that_make_the_resource_definitions_are_locked_and_no_others():
+    wanted = ElementTree.parse(jars.CRDS.source / "ivy.xml").findall(".//dependency")
+    assert all(one.attrib["transitive"] == "false" for one in wanted)
+    locked = jars.locked(jars.CRDS.source / "jars.lock")
+    assert locked.keys() == {f"crds/{one.attrib['name']}-{one.attrib['rev']}.jar" for one in wanted} != set()
+    assert all(re.fullmatch(r"[0-9a-f]{64}", checksum) for checksum in locked.values())
 
 
 def test_every_npm_package_has_a_hash_and_the_wanted_version():
