@@ -29,13 +29,14 @@ bench: install ## measure beside a peer: rows without a result of this code, or 
 	@$(BIN)/python -m infra.install --no-browser
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-check: install ## lint, types, import directions, roofs on files and functions, stale pages
+check: install ## lint, types, import directions, roofs on files and functions, stale pages, the cluster's manifests
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m infra.check
 	@$(BIN)/python -m infra.docs --check
+	@$(BIN)/python -m infra.kubernetes --check
 	@$(BIN)/commonweal contract pages
 
 lock: install ## write all locks anew; versions stay unless their input says otherwise (then read the diff)

@@ -1,0 +1,1 @@
+"""Manifests for a cluster, and what checks them without one."""
