@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from commonweal.errors import ConfigError
 from commonweal.settings import Settings
 
 
@@ -17,9 +18,17 @@ def ensure_secret(settings: Settings, name: str) -> str:
 
     The keys to the systems themselves (``kafka-admin``, ``postgres-commonweal``, ``minio-root``) are never made here: with the
     wrong folder in the settings, apply fails at them before it could give anybody a new password.
+
+    Raises:
+        ConfigError: There is none, and the folder can't be written: where secrets are only handed in, this one was left out.
     """
     if not has_secret(settings, name):
-        _create(settings.secrets_dir / name)
+        try:
+            _create(settings.secrets_dir / name)
+        except OSError as error:
+            raise ConfigError(
+                f"secret {name} is missing and can't be made in {settings.secrets_dir} ({error.strerror}); put it there"
+            ) from None
     return settings.secret(name)
 
 

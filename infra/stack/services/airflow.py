@@ -70,7 +70,6 @@ def environment(layout: Layout) -> dict[str, str]:
         "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "LOGGING__BASE_LOG_FOLDER": str(layout.logs / "airflow-tasks"),
-        "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     named = {f"AIRFLOW__{name}": value for name, value in sections.items()}
     return named | {"AIRFLOW_HOME": str(home(layout)), "FORWARDED_ALLOW_IPS": "127.0.0.1"}
