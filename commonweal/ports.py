@@ -61,7 +61,9 @@ class Ports:
     def close(self) -> None:
         """End the Spark session, if one was opened: left to the garbage collector it may block another session's query."""
         if "spark" in self.__dict__:
-            self.spark.stop()
+            from commonweal.lake.spark import end
+
+            end(self.spark)
 
     def contract(self, dataset: str) -> Contract:
         """The contract of a dataset.

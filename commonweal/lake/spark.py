@@ -1,6 +1,8 @@
 """The one room for Spark Connect sessions, and the few things that every step does with them."""
 
 import atexit
+import socket
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -8,6 +10,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from commonweal.errors import TransientError
 from commonweal.lake.names import TableId
@@ -16,6 +19,10 @@ from commonweal.settings import Settings
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
 """What the steps rely on, whatever the cluster's own defaults are."""
+PATIENCE_SECONDS = 30
+"""For so long a server that is being started again is waited for."""
+RETRIES, LONGEST_PAUSE_MS = 8, 5_000
+"""About 25 seconds in all: by itself the client waits ten minutes for a server that is gone, and again when it is closed."""
 
 
 def session(settings: Settings) -> SparkSession:
@@ -25,19 +32,36 @@ def session(settings: Settings) -> SparkSession:
         TransientError: The server is unreachable.
     """
     from pyspark.errors import PySparkException
+    from pyspark.sql.connect.client.retries import DefaultPolicy
 
-    address = f"{settings.spark_remote}/;token={settings.secret('spark-token')}"
+    warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")  # the error that follows says it
+    unreachable = f"Spark Connect at {settings.spark_remote} is unreachable; is it running? see: commonweal stack status"
     try:
-        builder = SparkSession.builder.remote(address)
+        _await_listener(settings.spark_remote)
+        opened: Any = SparkSession.builder.remote(f"{settings.spark_remote}/;token={settings.secret('spark-token')}").create()
+        # Until here nothing was asked of the server.
+        opened.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES, max_backoff=LONGEST_PAUSE_MS)])
         for name, value in SETTINGS.items():
-            builder = builder.config(name, value)
-        opened: Any = builder.create()
-    except PySparkException:
-        raise TransientError(f"Spark Connect at {settings.spark_remote} is unreachable; see: commonweal stack status") from None
+            opened.conf.set(name, value)
+    except (PySparkException, OSError):
+        raise TransientError(unreachable) from None
     # At exit the client clears a cache of models on the server, and retries for minutes when that is gone; we have no models.
     atexit.unregister(opened.client._cleanup_ml_cache)
     found: SparkSession = opened
     return found
+
+
+def end(opened: Any) -> None:  # noqa: ANN401 - pyspark doesn't name the client of a session
+    """End a session; a server that is gone is not waited for."""
+    opened.client.set_retry_policies([])
+    opened.stop()
+
+
+@retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(PATIENCE_SECONDS), wait=wait_fixed(0.5), reraise=True)
+def _await_listener(remote: str) -> None:
+    """Wait until somebody listens at ``sc://host:port``: the client itself would ask for ten minutes."""
+    host, _, port = remote.removeprefix("sc://").partition("/")[0].rpartition(":")
+    socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def at(spark: SparkSession, table: TableId, snapshot: int) -> DataFrame:

@@ -34,6 +34,7 @@ class Proxy:
     armed: int = 0
     delay: float = 0.0
     _watch: Callable[[], Watch] = field(default=lambda: lambda _: False)
+    _ends: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side or the proxy ends it."""
@@ -47,11 +48,13 @@ class Proxy:
             asyncio.create_task(self._requests(reader, upstream[1], cut, watch)),
             asyncio.create_task(self._answers(upstream[0], writer, cut)),
         ]
+        self._ends |= {writer, upstream[1]}
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()
         for end in (writer, upstream[1]):
             end.transport.abort()
+        self._ends -= {writer, upstream[1]}
 
     async def _requests(
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, cut: asyncio.Event, watch: Watch
@@ -89,8 +92,10 @@ def between(target: int, watch: Callable[[], Watch]) -> Iterator[Proxy]:
         ready.set()
         async with server:
             await over.wait()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
+            for end in proxy._ends:
+                end.transport.abort()
+            if ending := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(ending, timeout=5)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name=THREAD, daemon=True)
     thread.start()
