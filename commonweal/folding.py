@@ -20,6 +20,8 @@ Key = TypeVar("Key", bound=Hashable)
 ENVELOPE = ("_source", "_event_id", "_event_type", "_replaces", "_recorded_at", "_occurred_at", "_sequence", "_base")
 FLAGS = ("_digest", "_id_conflict", "_target")
 FLAGS_DDL = "_digest STRING, _id_conflict BOOLEAN, _target STRING"
+FEW_KEYS = 100_000
+"""So many keys' event ids fit into the memory of every Spark process at once."""
 EXACT = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX", "ignoreNullFields": "true"}
 
 
@@ -46,8 +48,9 @@ def accepted_events(contract: Contract, landing: "DataFrame") -> "DataFrame":
 def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> "DataFrame":
     """Some keys, and all that hang together with them: closed over (source, event id) and ``replaces``, in both directions.
 
-    Keys are linked only where one id is spoken of under several of them, which is rare: these few are brought here and closed
-    over in memory. Rounds of joins would triple the plan with each, and a chain of ten would fill the server's memory.
+    Keys are linked only where one id is spoken of under several of them, which is rare: mostly a look for such ids among those of
+    the seeds' events finds none. Else all linked keys, which are few, are brought here and closed over in memory. Rounds of joins
+    would triple the plan with each, and a chain of ten would fill the server's memory.
 
     Args:
         contract: The dataset.
@@ -60,15 +63,38 @@ def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> 
     from pyspark.sql import functions as F
 
     keys = list(contract.key_columns)
-    named = events.select(F.struct(*keys).alias("_key"), "_source", F.explode(F.array("_event_id", "_replaces")).alias("_name"))
-    together = named.where("_name is not null").groupBy("_source", "_name").agg(F.collect_set("_key").alias("_keys"))
-    linked = [[tuple(key) for key in row["_keys"]] for row in together.where("size(_keys) > 1").select("_keys").collect()]
-    if not linked:
-        return seeds.persist()
+    seeds = seeds.persist()
+    # Counted, they are known to be few, and are sent to the events instead of the events to them.
+    if not _are_spoken_of_elsewhere(events, seeds, keys, few=seeds.count() <= FEW_KEYS):
+        return seeds
+    together = _names(events, F.struct(*keys).alias("_key")).groupBy("_source", "_name")
+    linked_keys = together.agg(F.collect_set("_key").alias("_keys")).where("size(_keys) > 1").select("_keys")
+    linked = [[tuple(key) for key in row["_keys"]] for row in linked_keys.collect()]
     rows = [(number, *key) for number, component in enumerate(components(linked)) for key in component]
     members = events.sparkSession.createDataFrame(rows, f"_component INT, {_key_ddl(contract)}")
     touched = members.join(seeds, keys, "left_semi").select("_component").distinct()
-    return seeds.union(members.join(touched, ["_component"], "left_semi").select(*keys)).distinct().persist()
+    closed = seeds.union(members.join(touched, ["_component"], "left_semi").select(*keys)).distinct().persist()
+    closed.count()
+    seeds.unpersist()
+    return closed
+
+
+def _are_spoken_of_elsewhere(events: "DataFrame", seeds: "DataFrame", keys: list[str], *, few: bool) -> bool:
+    """Whether an id that the seeds' events have or replace stands in an event of another key."""
+    from pyspark.sql import functions as F
+
+    own = _names(events.join(seeds, keys, "left_semi")).distinct()
+    elsewhere = _names(events, *keys).join(F.broadcast(own) if few else own, ["_source", "_name"], "left_semi")
+    elsewhere = elsewhere.join(seeds, keys, "left_anti")
+    return bool(elsewhere.limit(1).count())
+
+
+def _names(events: "DataFrame", *others: "str | Column") -> "DataFrame":
+    """One row per id that an event has or replaces: ``_source``, ``_name`` and what else is asked for."""
+    from pyspark.sql import functions as F
+
+    named = events.select(*others, "_source", F.explode(F.array("_event_id", "_replaces")).alias("_name"))
+    return named.where("_name is not null")
 
 
 def components(linked: Iterable[Sequence[Key]]) -> list[list[Key]]:

@@ -74,7 +74,9 @@ def with_fates(rejected: "DataFrame", accepted: "DataFrame", spark: "SparkSessio
     """
     from pyspark.sql import functions as F
 
-    answers = accepted.groupBy("_source", "_event_id").agg(F.max("_appended_at").alias("_answered_at"))
+    # Of the accepted events only those that a rejected one could be answered by: mostly none of millions.
+    answers = accepted.join(rejected.select("_source", "_event_id").distinct(), ["_source", "_event_id"], "left_semi")
+    answers = answers.groupBy("_source", "_event_id").agg(F.max("_appended_at").alias("_answered_at"))
     with database_errors(f"reading what people decided of {dataset}'s rejections"), engine.begin() as connection:
         places = [tuple(row) for row in connection.execute(DISMISSED, {"dataset": dataset})]
         sent = [tuple(row) for row in connection.execute(ANSWERS, {"dataset": dataset})]

@@ -59,8 +59,8 @@ def since(contract: Contract, candidate: Candidate, before: Release | None, spar
     """What happened since the last release; since the beginning when there is none."""
     current = current_at(contract, spark, candidate.snapshots["current"])
     then = current_at(contract, spark, before.snapshots["current"]) if before else current.limit(0)
-    by_key = _worse_by_key(contract, current, then) if _have_the_same_key(contract, before, then) else None
-    worse = by_key or _worse_in_sum(current, then)
+    is_same_key = _have_the_same_key(contract, candidate, before, then)
+    worse = _worse_by_key(contract, current, then) if is_same_key else _worse_in_sum(current, then)
     landing = landing_at(contract, spark, candidate)
     fresh = landing.where(~below(before.offsets)) if before else landing
     standing = _rejections(fresh, spark, engine, contract.id, accepted=landing.where("_accepted"))
@@ -121,31 +121,29 @@ def _gaps(engine: Engine, dataset: str, offsets: Mapping[str, Mapping[str, int]]
     return _recorded(engine, dataset, {topic: from_json(ends) for topic, ends in offsets.items()})[0]
 
 
-def _have_the_same_key(contract: Contract, before: Release | None, then: "DataFrame") -> bool:
-    """Whether the release before has today's key: a contract with another one has another major version."""
-    is_same_major = before is None or before.contract_version.split(".")[0] == str(contract.major)
-    return is_same_major and set(contract.key_columns) <= set(then.columns)
+def _have_the_same_key(contract: Contract, candidate: Candidate, before: Release | None, then: "DataFrame") -> bool:
+    """Whether rows of the release before have today's keys: none of another major version, and no pseudonyms of another epoch."""
+    if before is None:
+        return True
+    is_pseudonym = any(field.is_pseudonymised for field in contract.fields if field.column in contract.key_columns)
+    is_rotated = is_pseudonym and before.key_epoch is not None and before.key_epoch != candidate.key_epoch
+    is_same_major = before.contract_version.split(".")[0] == str(contract.major)
+    return is_same_major and not is_rotated and set(contract.key_columns) <= set(then.columns)
 
 
-def _worse_by_key(contract: Contract, now: "DataFrame", then: "DataFrame") -> dict[str, int] | None:
-    """Keys that are withdrawn and were not, and events that are set aside and were not: one key never makes up for another.
-
-    None when the release before had none of today's keys. A key never goes, withdrawn ones stay too, so these are others: their
-    pseudonyms were rotated.
-    """
+def _worse_by_key(contract: Contract, now: "DataFrame", then: "DataFrame") -> dict[str, int]:
+    """Keys that are withdrawn and were not, and events that are set aside and were not: one key never makes up for another."""
     from pyspark.sql import functions as F
 
     keys = list(contract.key_columns)
     withdrawn, aside = F.col("_state") == "withdrawn", F.col("_conflicts") + F.col("_pending")
-    after = now.select(*keys, withdrawn.alias("gone"), aside.alias("aside"))
-    was = then.select(*keys, withdrawn.alias("was_gone"), aside.alias("was_aside"))
+    after = now.where(withdrawn | (aside > 0)).select(*keys, withdrawn.alias("gone"), aside.alias("aside"))
+    # These are few, and so are the rows that they are compared with.
+    was = then.join(after, keys, "left_semi").select(*keys, withdrawn.alias("was_gone"), aside.alias("was_aside"))
     met = after.join(was, keys, "left")
     newly_gone = F.count_if(F.col("gone") & ~F.coalesce("was_gone", F.lit(False)))  # noqa: FBT003 - a column's value
     newly_aside = F.sum(F.greatest(F.lit(0), F.col("aside") - F.coalesce("was_aside", F.lit(0))))
-    known = F.count("was_gone").alias("known")
-    row = met.agg(known, newly_gone.alias("withdrawn"), F.coalesce(newly_aside, F.lit(0)).alias("set_aside")).collect()[0]
-    if not row["known"]:
-        return None
+    row = met.agg(newly_gone.alias("withdrawn"), F.coalesce(newly_aside, F.lit(0)).alias("set_aside")).collect()[0]
     return {"withdrawn": int(row["withdrawn"]), "set_aside": int(row["set_aside"])}
 
 

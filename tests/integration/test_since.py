@@ -7,16 +7,12 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
-from pyspark.sql import functions as F
 from sqlalchemy import text
 
 from commonweal import bus
 from commonweal.gate.measure import accounting, since
 from commonweal.lake.candidates import read_candidate
-from commonweal.lake.catalog import create_branch, drop_branch, head
-from commonweal.lake.names import released_tables
 from commonweal.lake.releases import current_release
-from commonweal.lake.spark import at
 from commonweal.steps.run import run_with, steps_of
 from tests.integration.copies import copied_contracts
 from tests.integration.histories import Sent
@@ -102,14 +98,17 @@ def test_keys_that_mean_something_else_are_counted_in_sum(ports):
 
 
 def test_other_pseudonyms_of_the_same_keys_are_counted_in_sum(ports):
-    table, release = released_tables(ports.contract(DATASET))["current"], current_release(ports.engine, DATASET)
-    create_branch(ports.lake, table, "rotated", release.snapshots["current"])
-    rows = at(ports.spark, table, release.snapshots["current"]).withColumn("case_no", F.concat("case_no", F.lit("x")))
-    rows.writeTo(table.branch("rotated")).overwrite(F.lit(True))
-    rotated = {"current": head(ports.lake, table, "rotated")}
-    drop_branch(ports.lake, table, "rotated")
-    found = measured(ports, snapshots=rotated)
-    assert (found.rows_before, found.withdrawn, found.set_aside) == (2, 0, 0)
+    contract = ports.contract(DATASET)
+    own = [field.model_copy(update={"identifier": "resident_id", "personal": "identifier"}) for field in contract.fields[:1]]
+    by_person = contract.model_copy(update={"fields": (*own, *contract.fields[1:])})
+    candidate = replace(read_candidate(ports.engine, DATASET), key_epoch=2)
+    found = {}
+    for epoch in (1, 2, None):
+        before = replace(current_release(ports.engine, DATASET), key_epoch=epoch)
+        counted = since(by_person, candidate, before, ports.spark, ports.engine)
+        found[epoch] = (counted.rows_before, counted.withdrawn, counted.set_aside)
+    assert contract.fields[0].name in contract.key
+    assert found == {1: (2, 0, 0), 2: (2, 1, 1), None: (2, 1, 1)}
 
 
 def test_before_the_first_release_all_is_new(ports):
