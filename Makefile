@@ -17,7 +17,7 @@ demo: install ## start the stack, run the main job to its end, say where to look
 	@$(BIN)/python -m infra.install --no-browser
 	@$(BIN)/python -m infra.demo
 
-test: install ## run the tests, two at a time, on a stack of its own; or pytest with ARGS; COMMONWEAL_LONG_TESTS=1: the long ones too
+test: install ## run the tests, two at a time, on a stack of its own; or pytest with ARGS
 	@$(BIN)/python -m infra.install
 	@$(BIN)/pytest $(or $(ARGS),-n 2)
 

@@ -1,4 +1,4 @@
-"""Servers for a row: the stores alone, or a whole stack, in a folder of their own that is gone afterwards."""
+"""Servers for a row, in a folder of their own that is gone afterwards: the stores alone, with Spark, or a whole stack."""
 
 import os
 import shutil
@@ -9,9 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from commonweal.ports import Ports, open_ports
 from commonweal.settings import Settings
+from infra.stack import supervision
 from infra.stack.board import Board
-from infra.stack.bring_up import bring_up_stores
+from infra.stack.bring_up import LAKEHOUSE, STORES, bring_up, bring_up_only
 from infra.stack.take_down import reset
 
 
@@ -31,9 +33,39 @@ def run_folder() -> Iterator[Path]:
 def stores() -> Iterator[Settings]:
     """PostgreSQL, MinIO and Kafka, with nothing that works on them."""
     with run_folder() as folder:
-        yield bring_up_stores(folder, Board(Console(stderr=True)))
+        yield bring_up_only(STORES, folder, Board(Console(stderr=True)))
+
+
+@contextmanager
+def lakehouse() -> Iterator[Ports]:
+    """The stores and Spark, with every contract applied; steps run when the row wants it."""
+    with run_folder() as folder:
+        ports = open_ports(bring_up_only(LAKEHOUSE, folder, Board(Console(stderr=True))))
+        try:
+            yield ports
+        finally:
+            ports.close()
+
+
+@contextmanager
+def whole_stack() -> Iterator[Ports]:
+    """Everything, as a person starts it."""
+    with run_folder() as folder:
+        yield open_ports(bring_up(folder, {}, Board(Console(stderr=True))))
+
+
+def pids(run_dir: Path) -> dict[str, int]:
+    """By service, its first process."""
+    return {name: state.pid for name, state in supervision.states(run_dir).items() if state.pid}
 
 
 def environment(run_dir: Path) -> dict[str, str]:
     """For a program that reaches these servers."""
     return {**os.environ, "COMMONWEAL_RUN_DIR": str(run_dir)}
+
+
+def scratch(settings: Settings) -> Path:
+    """A folder for the row's own files."""
+    folder = settings.run_dir / "bench"
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -26,7 +26,6 @@ ELSEWHERE = {
     "COMMONWEAL_CODE_VERSION": "Commit of the code, stamped on attempts and releases, where there is no git to ask.",
     "COMMONWEAL_QUICK_JAVA": "Set: Java compiles lightly only, for a stack that lives for minutes, as in a test run.",
     "COMMONWEAL_FAULTS_SEED": "Seed of the random run of faults in tests, the only one then; by default a new one.",
-    "COMMONWEAL_LONG_TESTS": "Set: tests that take many minutes run too.",
     "COMMONWEAL_TEST_STACK": "Run folder of a stack that tests use and leave running, for quick repeats.",
 }
 

@@ -27,28 +27,22 @@ if "CI" not in os.environ:
 
 os.environ.setdefault(QUICK, "1")  # for every stack of this run
 
-LONG_TESTS = "COMMONWEAL_LONG_TESTS"
 ON_STACKS = ("cases", "e2e", "faults", "integration")
 """Folders whose tests need a stack."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked ``long`` take many minutes and kill or replace whole stacks: they run where somebody asks for them."""
-    if not os.environ.get(LONG_TESTS):
-        skipped = pytest.mark.skip(reason=f"takes many minutes: set {LONG_TESTS}=1")
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(skipped)
+OWN_STACK = "test_lost_everything"
+"""Brings up stacks of its own, and takes minutes."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With two workers, all that need a stack stay with one; the other does the rest meanwhile."""
+    """With two workers, all that need the stack stay with one; the other does the rest, at the end with stacks of its own."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByNeed(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             folder = nodeid.split("/")[1]
+            if OWN_STACK in nodeid:
+                return OWN_STACK
             return "stack" if folder in ON_STACKS or "on_the_stack" in nodeid else folder
 
     return ByNeed(config, log)

@@ -54,7 +54,7 @@ def _bring_back(settings: "Settings", backup: "Backup", reason: str) -> "tuple[T
     from commonweal.cli.screen import console, progress
     from infra.install import postgres_bin
     from infra.stack.board import Board
-    from infra.stack.bring_up import RESTORING, bring_up, bring_up_stores
+    from infra.stack.bring_up import RESTORING, STORES, bring_up, bring_up_only
 
     folder = settings.run_dir
     check_fits(settings, backup.manifest)
@@ -64,7 +64,7 @@ def _bring_back(settings: "Settings", backup: "Backup", reason: str) -> "tuple[T
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RESTORING).touch()
     place_private_files(private, folder)
-    programs = Programs(postgres_bin(), bring_up_stores(folder, Board(console())))
+    programs = Programs(postgres_bin(), bring_up_only(STORES, folder, Board(console())))
     with progress() as tell:
         topics = restore(programs, backup, role="engineer", reason=reason, tell=tell)
     (folder / RESTORING).unlink()

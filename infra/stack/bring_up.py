@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +42,8 @@ STEPS: Mapping[str, tuple[str, ...]] = {
 """Each step with those that must have ended before it."""
 STORES = ("postgres", "minio", "kafka", "databases")
 """The steps that bring up what keeps data, and nothing that works on it."""
+LAKEHOUSE = (*STORES, "apply", "spark")
+"""Those and Spark, with every contract applied, and nothing that starts runs by itself."""
 RESTORING = "restoring"
 """A file in the run folder while it holds a part of a backup only."""
 APPLIED = "applied"
@@ -95,12 +97,13 @@ def bring_up(run_dir: Path, wanted_ports: Mapping[str, int], board: Board) -> Se
     return load_settings(layout.run_dir)
 
 
-def bring_up_stores(run_dir: Path, board: Board) -> Settings:
-    """Start what keeps data, and no program that works on it: for a restore.
+def bring_up_only(steps: Iterable[str], run_dir: Path, board: Board) -> Settings:
+    """Start a part of a stack: ``STORES``, for a restore, or the ``LAKEHOUSE``.
 
     Returns, Raises: As ``bring_up``.
     """
-    for artefact in (install.minio, install.broker_jars):
+    wanted = {name: STEPS[name] for name in steps}
+    for artefact in (install.minio, install.broker_jars, *([install.spark_jars] if "spark" in wanted else [])):
         artefact()
     layout = prepare(run_dir, {})
     refuse_foreign_addresses(layout)
@@ -108,7 +111,7 @@ def bring_up_stores(run_dir: Path, board: Board) -> Settings:
         start = Start(layout, board, fresh=True)
         _start_supervisor(layout)
         with board:
-            _run_steps(start, {name: STEPS[name] for name in STORES})
+            _run_steps(start, wanted)
     return load_settings(layout.run_dir)
 
 

@@ -41,9 +41,13 @@ def test_a_run_stopped_in_its_transaction_holds_nobody_up(here, tmp_path):
     order = child.Order("release", here.source.id, here.settings, tmp_path / "log", IN_TRANSACTION, stops=True)
     stopped = child.start(order)
     await_stop(stopped.pid)
-    assert here.run("release") == "done"
-    os.kill(stopped.pid, signal.SIGCONT)
-    assert child.await_end(stopped) == TransientError.exit_code, (tmp_path / "log").read_text()
+    try:
+        assert child.end_of(child.Order("release", here.source.id, here.settings, tmp_path / "other"), seconds=90) == 0
+        assert here.commits("release") == before + 1
+        os.kill(stopped.pid, signal.SIGCONT)
+        assert child.await_end(stopped) == TransientError.exit_code, (tmp_path / "log").read_text()
+    finally:
+        stopped.kill()
     assert here.commits("release") == before + 1
 
 

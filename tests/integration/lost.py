@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,19 +13,14 @@ from rich.console import Console
 from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.apply import apply
 from commonweal.cli import main
 from commonweal.lake.names import released_tables
 from commonweal.lake.releases import current_release
 from commonweal.lake.spark import at
 from commonweal.ports import Ports, open_ports
-from infra import install
 from infra.demo.town import REGISTER, build
-from infra.stack import readiness, supervision
 from infra.stack.board import Board
-from infra.stack.bring_up import bring_up_stores
-from infra.stack.layout import Layout
-from infra.stack.ports import kept_ports
+from infra.stack.bring_up import LAKEHOUSE, bring_up_only
 from streams.publish import Request, publish
 from tests.integration.histories import Sent
 
@@ -56,12 +50,7 @@ class Producer:
 
 def platform(folder: Path) -> Ports:
     """A stack without what starts runs by itself, so that each step runs when the test wants it."""
-    settings = bring_up_stores(folder, Board(Console(stderr=True)))
-    apply(settings)
-    install.spark_jars()
-    supervision.start_service(folder, "spark")
-    readiness.await_ready(Layout(folder, kept_ports(folder / "ports.json")), "spark", threading.Event())
-    return open_ports(settings)
+    return open_ports(bring_up_only(LAKEHOUSE, folder, Board(Console(stderr=True))))
 
 
 def publish_both(ports: Ports, work: Path) -> None:

@@ -44,8 +44,6 @@ from tests.integration.lost import (
     released_rows,
 )
 
-pytestmark = pytest.mark.long
-
 LAST = text("select seq, body::jsonb ->> 'action' as action, encode(hash, 'hex') as hash from evidence order by seq")
 
 

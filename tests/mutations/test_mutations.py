@@ -40,7 +40,6 @@ def test_without_a_mutation_the_same_tests_are_green(tmp_path: Path) -> None:
     assert_green(ALONE, outcomes(copied(tmp_path, None), _tests(ALONE)))
 
 
-@pytest.mark.long
 def test_without_a_mutation_the_same_tests_are_green_on_the_stack(stack, tmp_path: Path) -> None:
     assert_green(ON_THE_STACK, outcomes(copied(tmp_path, None), _tests(ON_THE_STACK), stack.run_dir))
 
@@ -50,7 +49,6 @@ def test_turns_its_tests_red(run_alone: Run, mutation: Mutation) -> None:
     assert_red(mutation, run_alone(mutation))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("mutation", ON_THE_STACK, ids=lambda mutation: mutation.name)
 def test_turns_its_tests_red_on_the_stack(stack, tmp_path: Path, mutation: Mutation) -> None:
     assert_red(mutation, outcomes(copied(tmp_path, mutation), mutation.tests, stack.run_dir))

@@ -11,7 +11,8 @@ from commonweal.errors import CommonwealError
 from commonweal.settings import ROOT, Settings
 from infra.docs import DOCS, ELSEWHERE, pages
 
-PLACES = ("*.md", "[a-z]*/README.md", "tests/*/README.md", "docs/*.md", "docs/adr/*.md", "docs/runbooks/*.md")
+PLACES = ("*.md", "[a-z]*/README.md", "tests/*/README.md", "infra/*/README.md")
+PLACES += ("docs/*.md", "docs/adr/*.md", "docs/runbooks/*.md", "docs/datasets/*.md")
 WRITTEN = sorted({path for place in PLACES for path in ROOT.glob(place)})
 LINK = re.compile(r"(?:\]\(|<img src=\")([^)\"#\s]+)")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
