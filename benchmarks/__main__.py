@@ -7,12 +7,13 @@ from types import ModuleType
 
 from benchmarks import results
 from benchmarks.page import page
-from benchmarks.rows import publish, start
+from benchmarks.picture import picture
+from benchmarks.rows import clean, publish, start
 from commonweal.ports import code_version
 from commonweal.settings import ROOT
 
-ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, start)}
-PAGE = ROOT / "docs" / "benchmarks.md"
+ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, clean, start)}
+PAGE, PICTURE = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
 
 
 def main() -> int:
@@ -24,7 +25,9 @@ def main() -> int:
         result = row.run(given.size or row.SIZE, given.runs or row.RUNS, _tell)
         path = results.write(result)
         _tell(f"{name}: done in {time.monotonic() - began:.0f} s, kept in {path.relative_to(ROOT)}")
-    PAGE.write_text(page(results.read()), encoding="utf-8")
+    found = results.read()
+    PAGE.write_text(page(found), encoding="utf-8")
+    PICTURE.write_text(picture(result for _, result in found), encoding="utf-8")
     _tell(f"see {PAGE.relative_to(ROOT)}")
     return 0
 

@@ -1,18 +1,20 @@
-"""Wall time, CPU seconds and peak memory of a program with everything that it starts."""
+"""Wall time, CPU seconds and peak memory of a program with everything that it starts, and of the servers that work for it."""
 
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 LOOK_SECONDS = 0.2
 MIB = 1 << 20
+Times = dict[tuple[int, float], float]
+"""CPU seconds by process id and start."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class Measured:
 
     Attributes:
         seconds: Wall time.
-        cpu_seconds: User and system time of the process and of all its descendants.
-        peak_mib: The most memory that the whole tree had at a time, shared pages counted once (PSS).
+        cpu_seconds: User and system time of the process, of all its descendants, and of the servers meanwhile.
+        peak_mib: The most memory that all these had at a time, shared pages counted once (PSS).
     """
 
     seconds: float
@@ -32,28 +34,31 @@ class Measured:
 
 @dataclass
 class Seen:
-    """The largest figures that were seen while a program ran."""
+    """What was seen while a program ran: the largest figures, and of each process of its servers the last time."""
 
     peak_mib: float = 0.0
     cpu_seconds: float = 0.0
+    times: Times = field(default_factory=dict)
 
 
-def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> Measured:
+def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, servers: Collection[int] = ()) -> Measured:
     """Run a program to its end.
 
     Args:
         argv: The program and its arguments.
         environment: Its environment.
         log: File that takes what it says.
+        servers: Processes that work for it, each with its descendants.
 
     Raises:
         RuntimeError: It ended with an error; the message ends with what it said last.
     """
+    before = times(servers)
     with log.open("wb") as said:
         began = time.monotonic()
         process = subprocess.Popen(argv, env=dict(environment), stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
-        over, seen = threading.Event(), Seen()
-        looking = threading.Thread(target=_look, args=(process.pid, over, seen), daemon=True)
+        over, seen = threading.Event(), Seen(times=dict(before))
+        looking = threading.Thread(target=_look, args=(process.pid, servers, over, seen), daemon=True)
         looking.start()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - began
@@ -63,7 +68,10 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path) -> M
     if process.returncode:
         raise RuntimeError(f"{argv[0]} ended with {process.returncode}: {log.read_text(errors='replace')[-500:]}")
     # The kernel leaves out descendants that nobody waited for, and a look misses the end.
-    return Measured(seconds, max(usage.ru_utime + usage.ru_stime, seen.cpu_seconds), seen.peak_mib)
+    own = max(usage.ru_utime + usage.ru_stime, seen.cpu_seconds)
+    seen.times |= times(servers)
+    theirs = sum(last - before.get(process, 0.0) for process, last in seen.times.items())
+    return Measured(seconds, own + theirs, seen.peak_mib)
 
 
 def memory_mib(pid: int) -> float:
@@ -74,6 +82,42 @@ def memory_mib(pid: int) -> float:
 def cpu_seconds(pid: int) -> float:
     """User and system time so far of a process, of all its descendants that live, and of those that these waited for."""
     return _sum(pid, lambda process: sum(process.cpu_times()[:4]))
+
+
+@contextmanager
+def largest_python(pid: int) -> Iterator[list[float]]:
+    """Watch a server's Python processes; gives a list of the most memory (MiB, resident) that one of them had at each look."""
+    found, over = [0.0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            with suppress(psutil.NoSuchProcess):
+                own = psutil.Process(pid).children(recursive=True)
+                found.append(max((_resident(process) for process in own if "python" in process.name()), default=0.0))
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    yield found
+    over.set()
+    looking.join()
+
+
+def _resident(process: psutil.Process) -> float:
+    with suppress(psutil.NoSuchProcess):
+        return float(process.memory_info().rss) / MIB
+    return 0.0
+
+
+def times(servers: Iterable[int]) -> Times:
+    """User and system time so far of each process of some servers; one that ends between two looks is counted up to the first."""
+    found: Times = {}
+    for pid in servers:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            for member in (process, *process.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    found[member.pid, member.create_time()] = sum(member.cpu_times()[:2])
+    return found
 
 
 def _sum(pid: int, figure: Callable[[psutil.Process], float]) -> float:
@@ -87,7 +131,8 @@ def _sum(pid: int, figure: Callable[[psutil.Process], float]) -> float:
     return total
 
 
-def _look(pid: int, over: threading.Event, seen: Seen) -> None:
+def _look(pid: int, servers: Collection[int], over: threading.Event, seen: Seen) -> None:
     while not over.wait(LOOK_SECONDS):
-        seen.peak_mib = max(seen.peak_mib, memory_mib(pid))
+        seen.peak_mib = max(seen.peak_mib, sum(map(memory_mib, (pid, *servers))))
+        seen.times |= times(servers)
         seen.cpu_seconds = max(seen.cpu_seconds, cpu_seconds(pid))

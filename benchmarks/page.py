@@ -12,10 +12,12 @@ HEAD = """# Benchmarks · 性能
 <!-- Made by `make bench`; run it instead of editing. -->
 
 What the platform's work costs, measured beside a peer that did the same on the same bytes in the same run, in turn. Times are
-medians, with the fastest and the slowest run in brackets. CPU seconds and memory are those of the whole process tree; servers
-are not in them. Nothing on this page is an estimate, and no test asserts any of it.
+medians, with the fastest and the slowest run in brackets. CPU seconds and memory are those of the whole process tree and, where a
+row says so, of the servers that work for it. Nothing on this page is an estimate, and no test asserts any of it.
 
 在同一次运行、同一批数据上与对照工具轮流测得；数字为中位数（括号内为最快与最慢），均为实测。
+
+![Wall time of each row, ours and the peers': shorter is better](benchmarks.svg)
 """
 
 
@@ -31,11 +33,11 @@ def page(found: Iterable[tuple[dict[str, Any], Result]]) -> str:
 def _row(where: dict[str, Any], result: Result) -> str:
     lines = [f"## {result.row}: {result.work}", ""]
     if result.peers:
-        programs = (("commonweal", *_runs(result.ours)), (result.peer, *_runs(result.peers)))
-        lines += _table(("", "wall, s", "CPU, s", "peak memory, MiB"), programs)
+        programs = [("commonweal", *_runs(result.ours), "1.00")]
+        programs += [(peer, *_runs(runs), f"{result.speed(peer):.2f}") for peer, runs in result.peers.items()]
+        lines += _table(("", "wall, s", "CPU, s", "peak memory, MiB", "our speed as a share of its"), programs)
         equal = "the same result" if result.is_equal else "**not the same result**"
-        share = f"{result.ratio:.2f} of the peer's speed"
-        lines += ["", f"{result.size:,} {result.unit}, {len(result.ours)} runs each; {share}; {equal}.", ""]
+        lines += ["", f"{result.size:,} {result.unit}, {len(result.ours)} runs each; {equal}.", ""]
     if result.figures:
         lines += [*_table(("figure", ""), ((name, _number(value)) for name, value in result.figures.items())), ""]
     verdict = {True: "Reached.", False: "**Not reached.**", None: ""}[result.is_reached]

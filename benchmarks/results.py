@@ -3,9 +3,11 @@
 import json
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import log
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,12 +27,11 @@ class Result:
     Attributes:
         row: Its id, ``P1``.
         work: What was done, in words.
-        peer: What it is compared with; empty where there is nothing to compare with.
         size: How much, for each run of either.
         unit: What ``size`` counts.
         ours: Our runs.
-        peers: The peer's, in turn with ours.
-        is_equal: Whether both had the same result; None where there is no peer.
+        peers: By peer, its runs, in turn with ours; empty where there is nothing to compare with.
+        is_equal: Whether all had the same result; None where there is no peer.
         figures: Single figures, by what they say.
         reach: What is asked for, in words.
         is_reached: Whether it is; None where the row does not say.
@@ -38,22 +39,32 @@ class Result:
 
     row: str
     work: str
-    peer: str
     size: int
     unit: str
     ours: tuple[Measured, ...] = ()
-    peers: tuple[Measured, ...] = ()
+    peers: dict[str, tuple[Measured, ...]] = field(default_factory=dict)
     is_equal: bool | None = None
     figures: dict[str, float] = field(default_factory=dict)
     reach: str = ""
     is_reached: bool | None = None
 
-    @property
-    def ratio(self) -> float | None:
-        """How fast we are as a share of the peer's speed: 1 is as fast, by the median of either."""
-        if not self.ours or not self.peers:
-            return None
-        return median(run.seconds for run in self.peers) / median(run.seconds for run in self.ours)
+    def speed(self, peer: str) -> float:
+        """How fast we are as a share of a peer's speed: 1 is as fast, by the median of either."""
+        return seconds(self.peers[peer]) / seconds(self.ours)
+
+
+def seconds(runs: Iterable[Measured]) -> float:
+    """The median of the wall times."""
+    return median(run.seconds for run in runs)
+
+
+def growth(before: float, after: float, factor: float) -> float:
+    """The exponent by which a figure grows with the size: 0 is flat, 1 is in proportion.
+
+    >>> growth(2.0, 20.0, 10)
+    1.0
+    """
+    return log(after / before, factor)
 
 
 def write(result: Result) -> Path:
@@ -90,5 +101,9 @@ def _processor() -> str:
 def _read(path: Path) -> tuple[dict[str, Any], Result]:
     content = json.loads(path.read_text(encoding="utf-8"))
     where = content.pop("measured")
-    ours, peers = (tuple(Measured(**run) for run in content.pop(name)) for name in ("ours", "peers"))
-    return where, Result(**content, ours=ours, peers=peers)
+    peers = {name: _runs(runs) for name, runs in content.pop("peers").items()}
+    return where, Result(ours=_runs(content.pop("ours")), peers=peers, **content)
+
+
+def _runs(kept: Iterable[dict[str, float]]) -> tuple[Measured, ...]:
+    return tuple(Measured(**run) for run in kept)

@@ -38,7 +38,6 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
     return Result(
         row=ROW,
         work="start the stack, and leave it alone",
-        peer="",
         size=SIZE,
         unit="stack",
         figures=found,

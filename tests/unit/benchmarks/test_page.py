@@ -12,15 +12,15 @@ from benchmarks.results import Result
 WHERE = {"day": "2026-11-26", "code": "abc", "cores": 2, "processor": "one", "python": "3.11", "versions": {"pyspark": "4"}}
 RUNS = (Measured(2.0, 1.5, 100.0), Measured(4.0, 3.0, 120.0), Measured(3.0, 2.0, 110.0))
 PEERS = tuple(replace(run, seconds=run.seconds / 2) for run in RUNS)
-RESULT = Result("P1", "publish", "another", 1000, "events", RUNS, PEERS, True, {"events a second": 333.3}, "0.8 of it", False)
+RESULT = Result("P1", "publish", 1000, "events", RUNS, {"another": PEERS}, True, {"events a second": 333.3}, "0.8 of it", False)
 
 
 def test_medians_ranges_and_the_ratio_are_shown():
     text = page([(WHERE, RESULT)])
     for line in (
-        "| commonweal | 3.0 (2.0 to 4.0) | 2.0 | 120 |",
-        "| another | 1.5 (1.0 to 2.0) | 2.0 | 120 |",
-        "1,000 events, 3 runs each; 0.50 of the peer's speed; the same result.",
+        "| commonweal | 3.0 (2.0 to 4.0) | 2.0 | 120 | 1.00 |",
+        "| another | 1.5 (1.0 to 2.0) | 2.0 | 120 | 0.50 |",
+        "1,000 events, 3 runs each; the same result.",
         "| events a second | 333 |",
         "Aim: 0.8 of it. **Not reached.**",
     ):
