@@ -4,11 +4,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pyarrow as pa
+from pyiceberg.exceptions import NamespaceAlreadyExistsError
 from rich.console import Console
 
+from commonweal.lake.names import CATALOG
+from commonweal.lake.tables import PROPERTIES
 from commonweal.ports import Ports, open_ports
 from commonweal.settings import Settings
 from infra.stack import supervision
@@ -57,6 +61,15 @@ def whole_stack() -> Iterator[Ports]:
 def pids(run_dir: Path) -> dict[str, int]:
     """By service, its first process."""
     return {name: state.pid for name, state in supervision.states(run_dir).items() if state.pid}
+
+
+def make_table(ports: Ports, name: str, schema: pa.Schema) -> str:
+    """An empty table for a peer, written like ours; gives its name in SQL."""
+    with suppress(NamespaceAlreadyExistsError):
+        ports.lake.create_namespace("bench")
+    place = f"s3://{ports.settings.bucket_lakehouse}/bench/{name}"
+    ports.lake.create_table(("bench", name), schema=schema, location=place, properties=PROPERTIES)
+    return f"{CATALOG}.bench.{name}"
 
 
 def environment(run_dir: Path) -> dict[str, str]:

@@ -9,10 +9,9 @@ from benchmarks import history
 from benchmarks.exports import HOTLINE, commonweal
 from benchmarks.measure import Measured, measure
 from benchmarks.results import Result, seconds
-from benchmarks.servers import environment, lakehouse, pids, scratch
+from benchmarks.servers import environment, lakehouse, make_table, pids, scratch
 from commonweal.contract.model import Contract
 from commonweal.lake.names import CANDIDATE, released_tables
-from commonweal.lake.tables import PROPERTIES
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import fields_schema
 
@@ -28,7 +27,8 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
         contract = ports.contract(HOTLINE)
         tell(f"{ROW}: {size:,} cases")
         landed = history.land(ports, HOTLINE, size)
-        _make_tables(ports, contract)
+        for name in PEERS:
+            make_table(ports, name, fields_schema(contract))
         first = {name: _clean(ports, name, 0) for name in ("ours", *PEERS)}
         ours: list[Measured] = []
         peers: dict[str, list[Measured]] = {name: [] for name in PEERS}
@@ -42,7 +42,10 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
             for name, found in peers.items():
                 found.append(_clean(ports, name, before))
         current = released_tables(contract)["current"].branch(CANDIDATE)
-        contents = {tuple(ports.spark.sql(SAME.format(name)).collect()[0]) for name in (current, *map(_table, PEERS))}
+        contents = {
+            tuple(ports.spark.sql(SAME.format(name)).collect()[0])
+            for name in (current, *(f"lake.bench.{peer}" for peer in PEERS))
+        }
         figures = {
             "bytes written a run": float(max(written)),
             "bytes written a run, as a share of a rewrite of current and history": max(written) / _whole(ports, contract),
@@ -53,22 +56,11 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
         return _result(size, tuple(ours), named, figures, same=len(contents) == 1)
 
 
-def _make_tables(ports: Ports, contract: Contract) -> None:
-    ports.lake.create_namespace("bench")
-    for name in PEERS:
-        place = f"s3://{ports.settings.bucket_lakehouse}/bench/{name}"
-        ports.lake.create_table(("bench", name), schema=fields_schema(contract), location=place, properties=PROPERTIES)
-
-
-def _table(name: str) -> str:
-    return f"lake.bench.{name}"
-
-
 def _clean(ports: Ports, who: str, after: int) -> Measured:
     run_dir = ports.settings.run_dir
     argv = commonweal("run", "clean", HOTLINE)
     if who != "ours":
-        argv = [sys.executable, "-m", "benchmarks.peers.clean", who, HOTLINE, _table(who), str(after)]
+        argv = [sys.executable, "-m", "benchmarks.peers.clean", who, HOTLINE, f"lake.bench.{who}", str(after)]
     return measure(argv, environment(run_dir), scratch(ports.settings) / f"{who}.log", servers=pids(run_dir).values())
 
 

@@ -27,8 +27,13 @@ KAFKA = ("Kafka", "commonweal")
 
 
 def changed(kind, name, path, value):
-    """The manifest with one value changed, or with a key more; a value of None takes the key away."""
-    content = copy.deepcopy(find(MANIFESTS, kind, name))
+    """The manifest, changed."""
+    return Document("broken.yaml", with_change(find(MANIFESTS, kind, name), path, value))
+
+
+def with_change(original, path, value):
+    """A copy with one value changed, or with a key more; a value of None takes the key away."""
+    content = copy.deepcopy(original)
     *parents, last = path
     place = content
     for key in parents:
@@ -37,7 +42,7 @@ def changed(kind, name, path, value):
         del place[last]
     else:
         place[last] = value
-    return Document("broken.yaml", content)
+    return content
 
 
 def told(document):
@@ -97,16 +102,8 @@ def test_a_broken_manifest_is_refused_with_its_place(kind, name, path, value, sa
     ],
 )
 def test_broken_values_for_the_chart_are_refused(path, value, said):
-    content = copy.deepcopy(VALUES.content)
-    *parents, last = path
-    place = content
-    for key in parents:
-        place = place[key]
-    if value is None:
-        del place[last]
-    else:
-        place[last] = value
-    assert any(said in str(problem) for problem in values_problems(Document(VALUES.file, content)))
+    broken = Document(VALUES.file, with_change(VALUES.content, path, value))
+    assert any(said in str(problem) for problem in values_problems(broken))
 
 
 def test_what_the_chart_makes_of_broken_values_is_refused():
