@@ -4,8 +4,8 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,30 +82,6 @@ def memory_mib(pid: int) -> float:
 def cpu_seconds(pid: int) -> float:
     """User and system time so far of a process, of all its descendants that live, and of those that these waited for."""
     return _sum(pid, lambda process: sum(process.cpu_times()[:4]))
-
-
-@contextmanager
-def largest_python(pid: int) -> Iterator[list[float]]:
-    """Watch a server's Python processes; gives a list of the most memory (MiB, resident) that one of them had at each look."""
-    found, over = [0.0], threading.Event()
-
-    def look() -> None:
-        while not over.wait(LOOK_SECONDS):
-            with suppress(psutil.NoSuchProcess):
-                own = psutil.Process(pid).children(recursive=True)
-                found.append(max((_resident(process) for process in own if "python" in process.name()), default=0.0))
-
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
-    yield found
-    over.set()
-    looking.join()
-
-
-def _resident(process: psutil.Process) -> float:
-    with suppress(psutil.NoSuchProcess):
-        return float(process.memory_info().rss) / MIB
-    return 0.0
 
 
 def times(servers: Iterable[int]) -> Times:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from math import log
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -56,15 +55,6 @@ class Result:
 def seconds(runs: Iterable[Measured]) -> float:
     """The median of the wall times."""
     return median(run.seconds for run in runs)
-
-
-def growth(before: float, after: float, factor: float) -> float:
-    """The exponent by which a figure grows with the size: 0 is flat, 1 is in proportion.
-
-    >>> growth(2.0, 20.0, 10)
-    1.0
-    """
-    return log(after / before, factor)
 
 
 def write(result: Result) -> Path:

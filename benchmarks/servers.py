@@ -1,4 +1,4 @@
-"""Servers for a row, in a folder of their own that is gone afterwards: the stores alone, with Spark, or a whole stack."""
+"""Servers for a row, in a folder of their own that is gone afterwards: the stores alone, or with Spark."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from commonweal.ports import Ports, open_ports
 from commonweal.settings import Settings
 from infra.stack import supervision
 from infra.stack.board import Board
-from infra.stack.bring_up import LAKEHOUSE, STORES, bring_up, bring_up_only
+from infra.stack.bring_up import LAKEHOUSE, STORES, bring_up_only
 from infra.stack.take_down import reset
 
 
@@ -49,13 +49,6 @@ def lakehouse() -> Iterator[Ports]:
             yield ports
         finally:
             ports.close()
-
-
-@contextmanager
-def whole_stack() -> Iterator[Ports]:
-    """Everything, as a person starts it."""
-    with run_folder() as folder:
-        yield open_ports(bring_up(folder, {}, Board(Console(stderr=True))))
 
 
 def pids(run_dir: Path) -> dict[str, int]:

@@ -26,7 +26,7 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
     with lakehouse() as ports:
         contract = ports.contract(HOTLINE)
         tell(f"{ROW}: {size:,} cases")
-        landed = history.land(ports, HOTLINE, size)
+        landed = history.land(ports, size)
         for name in PEERS:
             make_table(ports, name, fields_schema(contract))
         first = {name: _clean(ports, name, 0) for name in ("ours", *PEERS)}
@@ -35,7 +35,7 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
         written: list[int] = []
         for day in range(1, runs + 1):
             tell(f"{ROW}: run {day} of {runs}")
-            before, landed = landed, history.land(ports, HOTLINE, size, day=day)
+            before, landed = landed, history.land(ports, size, day=day)
             by_then = _written(ports, contract)
             ours.append(_clean(ports, "ours", before))
             written.append(_written(ports, contract) - by_then)

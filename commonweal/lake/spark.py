@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
+from urllib.parse import urlsplit
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from commonweal.errors import TransientError
+from commonweal.errors import ConfigError, TransientError
 from commonweal.lake.names import TableId
 from commonweal.settings import Settings
 
@@ -29,6 +30,7 @@ def session(settings: Settings) -> SparkSession:
     """A new session of the Spark Connect server.
 
     Raises:
+        ConfigError: There is no address of one.
         TransientError: The server is unreachable.
     """
     from pyspark.errors import PySparkException
@@ -52,7 +54,7 @@ def session(settings: Settings) -> SparkSession:
 
 
 def end(opened: Any) -> None:  # noqa: ANN401 - pyspark doesn't name the client of a session
-    """End a session; a server that is gone is not waited for."""
+    """End a session; a server that is gone is asked once, but for what the client was still asking about a query that failed."""
     opened.client.set_retry_policies([])
     opened.stop()
 
@@ -60,8 +62,10 @@ def end(opened: Any) -> None:  # noqa: ANN401 - pyspark doesn't name the client 
 @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(PATIENCE_SECONDS), wait=wait_fixed(0.5), reraise=True)
 def _await_listener(remote: str) -> None:
     """Wait until somebody listens at ``sc://host:port``: the client itself would ask for ten minutes."""
-    host, _, port = remote.removeprefix("sc://").partition("/")[0].rpartition(":")
-    socket.create_connection((host, int(port)), timeout=5).close()
+    address = urlsplit(remote)
+    if not address.hostname or not address.port:
+        raise ConfigError("COMMONWEAL_SPARK_REMOTE is empty or wrong; start the stack or set it to sc://host:port")
+    socket.create_connection((address.hostname, address.port), timeout=5).close()
 
 
 def at(spark: SparkSession, table: TableId, snapshot: int) -> DataFrame:

@@ -1,10 +1,10 @@
-"""A Spark server that is gone: said soon, and nobody waits for it when what was open is closed."""
+"""A Spark server that is gone: said soon, and not asked again and again when what was open is closed."""
 
 import socket
 
 import pytest
 
-from commonweal.errors import TransientError
+from commonweal.errors import ConfigError, TransientError
 from commonweal.lake import spark
 from commonweal.ports import open_ports
 from commonweal.steps.run import outside_errors
@@ -26,6 +26,12 @@ def test_a_server_that_is_not_there_is_named(stack, monkeypatch):
         spark.session(stack.settings.model_copy(update={"spark_remote": address}))
 
 
+@pytest.mark.parametrize("remote", ["", "sc://localhost", "localhost:15002"])
+def test_an_address_that_is_none_is_a_wrong_setting(stack, remote):
+    with pytest.raises(ConfigError, match=r"COMMONWEAL_SPARK_REMOTE .*sc://host:port"):
+        spark.session(stack.settings.model_copy(update={"spark_remote": remote}))
+
+
 def test_a_server_that_went_away_ends_the_work_and_what_was_open_closes(stack):
     port = int(stack.settings.spark_remote.rpartition(":")[2])
     with between(port, never) as proxy:
@@ -34,3 +40,4 @@ def test_a_server_that_went_away_ends_the_work_and_what_was_open_closes(stack):
     with pytest.raises(TransientError, match="Spark ended with"), outside_errors("counting"):
         ports.spark.range(3).count()
     ports.close()
+    assert ports.spark.client.get_retry_policies() == [], "closing asks again and again"
