@@ -17,9 +17,18 @@ from commonweal.settings import Settings
 TIMEOUT_SECONDS = 30.0
 
 _DENIED = {"AccessDenied"}
-_WRONG_LOGIN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed"}
-_MISSING = {"NoSuchBucket", "NoSuchKey"}
 _FULL = {"XMinioStorageFull"}
+_WRONG_LOGIN = "the object store refuses the login ({code}); check the user's secret file"
+_MISSING = "the object store has none such ({code}); run: commonweal apply"
+_WRONG = {
+    "InvalidAccessKeyId": _WRONG_LOGIN,
+    "SignatureDoesNotMatch": _WRONG_LOGIN,
+    "AuthorizationHeaderMalformed": _WRONG_LOGIN,
+    "NoSuchBucket": _MISSING,
+    "NoSuchKey": _MISSING,
+    "RequestTimeTooSkewed": "the object store takes no request, since this machine's clock and its own are over 15 minutes "
+    "apart ({code}); set both clocks",
+}
 
 
 @dataclass(frozen=True)
@@ -210,12 +219,9 @@ def _translated(error: S3Error, what: str) -> CommonwealError:
         return AccessDeniedError(
             f"{what}: denied by the object store; policies follow the contracts, see: commonweal apply --plan"
         )
-    if code in _WRONG_LOGIN:
-        return ConfigError(f"{what}: the object store refuses the login ({code}); check the user's secret file")
-    if code in _MISSING:
-        return ConfigError(f"{what}: the object store has none such ({code}); run: commonweal apply")
     if code in _FULL:
         return TransientError(f"{what}: the object store's disk is full; nothing is lost, make room, then it goes on by itself")
-    if error.response.status < 500:
-        return ConfigError(f"{what}: the object store refused the request ({code}); see its log")
+    if code in _WRONG or error.response.status < 500:
+        why = _WRONG.get(code, "the object store refused the request ({code}); see its log")
+        return ConfigError(f"{what}: {why.format(code=code)}")
     return TransientError(f"{what}: the object store failed ({code}); see: commonweal stack status")

@@ -1,4 +1,4 @@
-"""One real stack for the whole run, on free ports, in a folder of its own: never a user's."""
+"""One real stack for each worker of a run, on free ports, in a folder of its own: never a user's."""
 
 import os
 import shutil
@@ -27,30 +27,28 @@ if "CI" not in os.environ:
 
 os.environ.setdefault(QUICK, "1")  # for every stack of this run
 
-ON_STACKS = ("cases", "e2e", "faults", "integration")
-"""Folders whose tests need a stack."""
-OWN_STACK = "test_lost_everything"
-"""Brings up stacks of its own, and takes minutes."""
-
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With two workers, all that need the stack stay with one; the other does the rest, at the end with stacks of its own."""
+    """Hand out modules in the order of their names: those on a stack come first, and the many short ones even out the end.
+
+    Each worker has a stack of its own. What waits for the same main job stays together.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByNeed(LoadScopeScheduling):
+    class ByModule(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            folder = nodeid.split("/")[1]
-            if OWN_STACK in nodeid:
-                return OWN_STACK
-            return "stack" if folder in ON_STACKS or "on_the_stack" in nodeid else folder
+            if nodeid.startswith("tests/e2e/"):
+                return "the main job"
+            return "mutations on the stack" if "on_the_stack" in nodeid else nodeid.partition("::")[0]
 
-    return ByNeed(config, log)
+    config.option.loadscopereorder = False  # else those with the most tests would come first, and they are the short ones
+    return ByModule(config, log)
 
 
 @dataclass(frozen=True)
 class RunningStack:
-    """The stack of this test run.
+    """The stack of this worker.
 
     Attributes:
         settings: Addresses and secrets that reach it.
@@ -77,7 +75,7 @@ def stack() -> Iterator[RunningStack]:
 
     given = os.environ.get("COMMONWEAL_TEST_STACK")
     # Not pytest's own folder: PostgreSQL's user must be able to pass through, and a socket's path must be short.
-    run_dir = Path(given).resolve() if given else Path(tempfile.mkdtemp(prefix=PREFIX))
+    run_dir = Path(given, os.environ.get("PYTEST_XDIST_WORKER", "")).resolve() if given else Path(tempfile.mkdtemp(prefix=PREFIX))
     if not given:
         _end_orphans()
         processes.record(run_dir, OWNER, os.getpid())

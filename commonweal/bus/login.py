@@ -14,6 +14,8 @@ from commonweal.errors import ConfigError, TransientError
 MECHANISM = "SCRAM-SHA-512"
 CONNECT_SECONDS = 10.0
 
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
+_NOT_VALID_NOW = {9, 10}
 # Codes of Kafka's protocol (https://kafka.apache.org/protocol#protocol_error_codes).
 _NO_ERROR, _SASL_FAILED = 0, 58
 
@@ -36,9 +38,7 @@ def dial(server: str, ca: str) -> ssl.SSLSocket:
     try:
         return ssl.create_default_context(cafile=ca).wrap_socket(plain, server_hostname=host.strip("[]"))
     except ssl.SSLCertVerificationError as error:
-        raise ConfigError(
-            f"the certificate of {server} is not trusted ({error.verify_message}); COMMONWEAL_KAFKA_CA must name its CA"
-        ) from None
+        raise _mistrusted(server, error) from None
     except ssl.SSLEOFError:
         raise  # also what a broker that is stopping looks like
     except ssl.SSLError:
@@ -70,6 +70,15 @@ def authenticate(channel: ssl.SSLSocket, options: dict[str, Any]) -> bool:
             )
         mechanism.receive(answer.auth_bytes)
     return True
+
+
+def _mistrusted(server: str, error: ssl.SSLCertVerificationError) -> ConfigError:
+    if error.verify_code in _NOT_VALID_NOW:
+        why = f"{error.verify_message} by this machine's clock"
+        return ConfigError(f"the certificate of {server} is not taken ({why}); set the clock, or renew the certificate")
+    return ConfigError(
+        f"the certificate of {server} is not trusted ({error.verify_message}); COMMONWEAL_KAFKA_CA must name its CA"
+    )
 
 
 def _ask(channel: ssl.SSLSocket, protocol: KafkaProtocol, request: ApiMessage) -> ApiMessage:

@@ -2,15 +2,21 @@
 
 import contextlib
 import importlib
+import json
 import multiprocessing
+import os
+import pickle
+import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from commonweal.errors import CommonwealError
-from commonweal.settings import Settings
+from commonweal.settings import ROOT, Settings
 from tests.faults import clock, crash
 from tests.faults.world import lend_transform
 
@@ -30,7 +36,6 @@ class Order:
         log: File that takes what it says.
         chain: The point at which it ends or stops itself, see ``crash.chain``; empty for none.
         stops: True to stop there, and not to end.
-        clock: By how much the clock is wrong that the platform's own code sees.
     """
 
     step: str
@@ -39,7 +44,6 @@ class Order:
     log: Path
     chain: str = ""
     stops: bool = False
-    clock: timedelta = timedelta(0)
 
 
 def start(order: Order) -> BaseProcess:
@@ -66,13 +70,22 @@ def await_end(child: BaseProcess, seconds: float = 180) -> int:
     return child.exitcode
 
 
+def ends_by_clock(orders: Iterable[Order], shift: timedelta) -> list[int]:
+    """Run steps, one after the other, in one process whose clock is wrong; returns their exit codes."""
+    given = pickle.dumps(list(orders))
+    own = os.environ | clock.environment(shift)
+    done = subprocess.run([sys.executable, "-m", __name__], input=given, env=own, cwd=ROOT, capture_output=True, timeout=300)  # noqa: PLW1510
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    said = json.loads(done.stdout)
+    assert abs(said["now"] - time.time() - shift.total_seconds()) < 600, "its clock was right: this shows nothing"
+    return [int(code) for code in said["endings"]]
+
+
 def _run(order: Order) -> None:
     with order.log.open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         if order.step == "join":
             lend_transform(order.dataset)
         function = importlib.import_module("streams.announce" if order.step == "announce" else "commonweal.steps.run")
-        if order.clock:
-            clock.shift(order.clock)
         if order.chain:
             crash.at(crash.chain(order.chain), crash.stop_myself if order.stops else crash.end_myself)
         try:
@@ -83,3 +96,15 @@ def _run(order: Order) -> None:
         except CommonwealError as error:
             print(f"{order.step}: {type(error).__name__}: {error}", flush=True)
             sys.exit(error.exit_code)
+
+
+def _ending(order: Order) -> int:
+    try:
+        _run(order)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+if __name__ == "__main__":
+    print(json.dumps({"endings": [_ending(order) for order in pickle.load(sys.stdin.buffer)], "now": time.time()}))

@@ -1,31 +1,19 @@
-"""A wrong clock, as far as the platform's own code sees one.
+"""A wrong clock: libfaketime stands between a process, with all its libraries, and the kernel's clock."""
 
-Only its modules are shown another time, not the libraries: gRPC takes some of its deadlines from Python and some from the
-kernel, and would wait for ever between two clocks that no machine has.
-"""
-
+import platform
 import sys
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+
+IS_AVAILABLE = (sys.platform, platform.machine()) == ("linux", "x86_64")
+WHY_NOT = "the library that shows a process another time is built for Linux on x86-64 only"
 
 
-class _Kind(type):
-    """A kind of ``datetime`` of which every datetime is one."""
-
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, datetime)
-
-
-def shift(by: timedelta) -> int:
-    """Let every module of the platform that is loaded read a clock that is wrong; returns how many do."""
-
-    class Wrong(datetime, metaclass=_Kind):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            return datetime.now(tz) + by
-
-    own = [module for name, module in sys.modules.items() if name.split(".")[0] in ("commonweal", "streams", "jobs")]
-    readers = [module for module in own if getattr(module, "datetime", None) is datetime]
-    for module in readers:
-        module.datetime = Wrong  # type: ignore[attr-defined]
-    assert readers, "no module reads a clock: this shows nothing"
-    return len(readers)
+def environment(by: timedelta) -> dict[str, str]:
+    """What the environment of a process must hold, so that its clock goes wrong by this much; how long things take stays."""
+    found = find_spec("libfaketime")
+    assert found and found.submodule_search_locations, "libfaketime is not installed; run make install"
+    library = Path(found.submodule_search_locations[0]) / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
+    assert library.is_file(), "libfaketime came without its library: every clock would be right, and nothing shown"
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"{by.total_seconds():+.0f}", "DONT_FAKE_MONOTONIC": "1"}

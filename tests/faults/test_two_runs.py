@@ -42,7 +42,7 @@ def test_a_run_stopped_in_its_transaction_holds_nobody_up(here, tmp_path):
     stopped = child.start(order)
     await_stop(stopped.pid)
     try:
-        assert child.end_of(child.Order("release", here.source.id, here.settings, tmp_path / "other"), seconds=90) == 0
+        assert child.end_of(child.Order("release", here.source.id, here.settings, tmp_path / "other"), seconds=45) == 0
         assert here.commits("release") == before + 1
         os.kill(stopped.pid, signal.SIGCONT)
         assert child.await_end(stopped) == TransientError.exit_code, (tmp_path / "log").read_text()
