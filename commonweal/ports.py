@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -46,17 +47,33 @@ class Ports:
 
     @cached_property
     def lake(self) -> "SqlCatalog":
-        """The lake's catalog as the pipeline."""
-        from commonweal.lake.catalog import catalog
+        """The lake's catalog as the pipeline.
 
+        Raises:
+            ConfigError: This machine's clock is too far from the database's.
+        """
+        from commonweal.lake.catalog import catalog
+        from commonweal.lake.clocks import own_clock, refuse_other_time
+
+        refuse_other_time(self.engine, "this machine", own_clock)
         return catalog(self.settings, PROGRAM)
 
     @cached_property
     def spark(self) -> "SparkSession":
-        """A session of its own on the Spark Connect server."""
-        from commonweal.lake.spark import session
+        """A session of its own on the Spark Connect server.
 
-        return session(self.settings)
+        Raises:
+            ConfigError: The server's clock is too far from the database's.
+        """
+        from commonweal.lake.clocks import refuse_other_time
+        from commonweal.lake.spark import clock, end, session
+
+        opened = session(self.settings)
+        with ExitStack() as undo:
+            undo.callback(end, opened)
+            refuse_other_time(self.engine, "the Spark Connect server", lambda: clock(opened))
+            undo.pop_all()
+        return opened
 
     def close(self) -> None:
         """End the Spark session, if one was opened: left to the garbage collector it may block another session's query."""

@@ -68,6 +68,12 @@ def _await_listener(remote: str) -> None:
     socket.create_connection((address.hostname, address.port), timeout=5).close()
 
 
+def clock(spark: SparkSession) -> datetime:
+    """The server's time."""
+    (row,) = spark.sql("select unix_micros(current_timestamp())").collect()
+    return EPOCH + timedelta(microseconds=int(row[0]))
+
+
 def at(spark: SparkSession, table: TableId, snapshot: int) -> DataFrame:
     """The rows of a table at one fixed snapshot."""
     return spark.read.option("versionAsOf", snapshot).table(table.sql)

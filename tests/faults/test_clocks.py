@@ -1,39 +1,31 @@
-"""Machines whose clocks are hours or years off: what is decided and what is proven goes by the database's clock."""
+"""Machines whose clocks are minutes, hours or years off: none writes a table, and each is told that its clock is the cause."""
 
-import json
+import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from kafka import TopicPartition
-from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.database import database_now, engine
+from commonweal.database import database_now
 from commonweal.errors import ConfigError
-from commonweal.lake.candidates import read_candidate
+from commonweal.settings import ROOT
 from infra.stack import processes, readiness, supervision
 from infra.stack.layout import Layout
 from infra.stack.ports import kept_ports
-from infra.stack.services import kafka
+from infra.stack.services import registry
 from tests.faults import child, clock, world
 from tests.faults.driver import STEPS
 from tests.faults.ledger import compare
 
 pytestmark = pytest.mark.skipif(not clock.IS_AVAILABLE, reason=clock.WHY_NOT)
 
-A_YEAR_AHEAD, NINE_HOURS_BEHIND = timedelta(days=400), -timedelta(hours=9)
-ENTRIES = text("select body from evidence where seq > :after order by seq")
-LAST = text("select coalesce(max(seq), 0) from evidence")
-
-
-def run(here: world.World, steps: tuple[str, ...], folder: Path, shift: timedelta) -> list[int]:
-    """The endings of steps on a machine with a wrong clock."""
-    return child.ends_by_clock((child.Order(step, here.of(step).id, here.settings, folder / "log") for step in steps), shift)
+A_YEAR_AHEAD, NINE_HOURS_BEHIND, HALF_AN_HOUR = timedelta(days=400), -timedelta(hours=9), timedelta(minutes=30)
 
 
 def assert_all_is_released(here: world.World) -> None:
@@ -41,64 +33,55 @@ def assert_all_is_released(here: world.World) -> None:
     assert not compare(*world.read_release(here.settings, here.source, here.released().number), here.ledger)
 
 
-def test_steps_on_a_machine_a_year_ahead_do_what_others_do(here, tmp_path):
-    """But for the gate: the object store takes no request that is signed at another time, and that is said."""
-    here.send()
-    with engine(here.settings, "auditor").begin() as connection:
-        after = connection.execute(LAST).scalar_one()
-    began = database_now(here.ports.engine)
-    endings = run(here, ("land", "clean", "gate"), tmp_path, A_YEAR_AHEAD)
+@pytest.mark.parametrize("shift", [A_YEAR_AHEAD, -timedelta(minutes=2)], ids=["a year ahead", "two minutes behind"])
+def test_a_machine_whose_clock_is_wrong_writes_nothing_and_is_told_why(here, tmp_path, shift):
+    """By its clock a table would be written that Spark can't read: Iceberg takes no time that runs backwards."""
+    steps = (*STEPS, "join")
+    here.prepare("land")
+    before = {step: here.commits(step) for step in steps}
+    orders = [child.Order(step, here.of(step).id, here.settings, tmp_path / "log") for step in steps]
+    endings = dict(zip(steps, child.ends_by_clock(orders, shift), strict=True))
     said = (tmp_path / "log").read_text()
-    assert endings == [0, 0, ConfigError.exit_code], said
-    assert "this machine's clock" in said.splitlines()[-1]
-    assert here.released() is None
-    here.run("gate")
-    assert run(here, ("release",), tmp_path, A_YEAR_AHEAD) == [0], (tmp_path / "log").read_text()
-    assert_all_is_released(here)
-    with engine(here.settings, "auditor").begin() as connection:
-        bodies = [json.loads(body) for body in connection.execute(ENTRIES, {"after": after}).scalars()]
-    own = [datetime.fromisoformat(body["at"]) for body in bodies if body["dataset"] == here.source.id]
-    assert len(own) >= len(STEPS)
-    assert began <= min(own) and max(own) <= database_now(here.ports.engine)
-
-
-def test_a_machine_on_which_the_brokers_certificate_is_not_valid_yet_is_told_so(here, tmp_path):
-    here.send()
-    assert run(here, ("land",), tmp_path, NINE_HOURS_BEHIND) == [ConfigError.exit_code]
-    assert "this machine's clock" in (tmp_path / "log").read_text()
+    assert endings["land"] == ConfigError.exit_code, said
+    assert f"the clock of this machine is {abs(shift)}" in said
+    assert set(endings.values()) <= {0, ConfigError.exit_code}, said
+    assert {step: here.commits(step) for step in steps} == before
     for step in STEPS:
         here.run(step)
     assert_all_is_released(here)
 
 
-def test_no_period_closes_early_where_the_clock_is_ahead(here, tmp_path):
-    here.prepare("join")
-    here.run("join")
-    before = read_candidate(here.ports.engine, here.product.id)
-    assert run(here, ("join",), tmp_path, A_YEAR_AHEAD) == [0], (tmp_path / "log").read_text()
-    assert read_candidate(here.ports.engine, here.product.id) == before, "a month that is not over was closed"
+@pytest.mark.parametrize(("system", "shift"), [("minio", A_YEAR_AHEAD), ("kafka", NINE_HOURS_BEHIND)], ids=["store", "broker"])
+def test_who_is_refused_for_his_clock_by_store_or_broker_is_told_so(here, system, shift):
+    """A signature of another time; a certificate that is not valid yet."""
+    argv = [sys.executable, "-c", "from commonweal.cli import main; main()", "apply", "--plan", "--only", system]
+    own = {**os.environ, "COMMONWEAL_RUN_DIR": str(here.settings.run_dir), "NO_COLOR": "1", **clock.environment(shift)}
+    done = subprocess.run(argv, env=own, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == ConfigError.exit_code
+    assert "this machine's clock" in " ".join(done.stderr.split())
 
 
 @pytest.fixture
-def broker_clock(stack, request, tmp_path) -> Iterator[timedelta]:
-    """The stack's broker with a wrong clock, in place of the one with the right one, which is back afterwards."""
+def server(stack, request, tmp_path) -> Iterator[timedelta]:
+    """A server of the stack with a wrong clock, in place of the one with the right one, which is back afterwards."""
+    service, shift = request.param
     layout = Layout(stack.run_dir, kept_ports(stack.run_dir / "ports.json"))
-    supervision.stop_service(stack.run_dir, "kafka")
-    wait_until(lambda: supervision.states(stack.run_dir)["kafka"].state == "STOPPED")
-    launch = kafka.launch_kafka(layout)
+    supervision.stop_service(stack.run_dir, service)
+    wait_until(lambda: supervision.states(stack.run_dir)[service].state == "STOPPED")
+    launch = registry.launcher(service)(layout)
     # With the mark of the service, so that the supervisor's own ends it, should this run be killed.
-    mark = {processes.MARK: processes.unit(stack.run_dir, "kafka")}
-    own = {**layout.environment(), **launch.environment, **clock.environment(request.param), **mark}
-    with (tmp_path / "broker.log").open("wb") as log:
-        broker = subprocess.Popen(launch.argv, env=own, cwd=stack.run_dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    mark = {processes.MARK: processes.unit(stack.run_dir, service)}
+    own = {**layout.environment(), **launch.environment, **clock.environment(shift), **mark}
+    with (tmp_path / "server.log").open("wb") as log:
+        started = subprocess.Popen(launch.argv, env=own, cwd=stack.run_dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        wait_until(lambda: broker.poll() is not None or kafka.is_ready(layout))
-        yield request.param
+        wait_until(lambda: started.poll() is not None or readiness.PROBES[service](layout))
+        yield shift
     finally:
-        broker.terminate()
-        broker.wait(60)
-        supervision.start_service(stack.run_dir, "kafka")
-        readiness.await_ready(layout, "kafka", threading.Event())
+        started.terminate()
+        started.wait(60)
+        supervision.start_service(stack.run_dir, service)
+        readiness.await_ready(layout, service, threading.Event())
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -108,21 +91,31 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("broker_clock", [NINE_HOURS_BEHIND, A_YEAR_AHEAD], indirect=True, ids=["behind", "ahead"])
-def test_a_broker_with_a_wrong_clock_changes_nothing_that_people_read(here, broker_clock):
+@pytest.mark.parametrize("server", [("kafka", -HALF_AN_HOUR), ("kafka", A_YEAR_AHEAD)], indirect=True, ids=["behind", "ahead"])
+def test_a_broker_with_a_wrong_clock_changes_nothing_that_people_read(here, server):
     """It stamps each record with its time; what was recorded when, and what is too old, goes by the database's."""
     here.send()
     stamped = last_stamp(here)
-    assert abs(stamped - database_now(here.ports.engine) - broker_clock) < timedelta(minutes=10), "its clock was right"
+    assert abs(stamped - database_now(here.ports.engine) - server) < timedelta(minutes=10), "its clock was right"
     for step in STEPS:
         here.run(step)
     assert_all_is_released(here)
 
 
+@pytest.mark.parametrize("server", [("spark", HALF_AN_HOUR)], indirect=True, ids=["ahead"])
+def test_a_spark_with_a_wrong_clock_writes_nothing(here, server, tmp_path):
+    here.send()
+    before = here.commits("land")
+    order = child.Order("land", here.source.id, here.settings, tmp_path / "log")
+    assert child.end_of(order) == ConfigError.exit_code
+    assert f"the clock of the Spark Connect server is {server}" in (tmp_path / "log").read_text()
+    assert here.commits("land") == before
+
+
 def last_stamp(here: world.World) -> datetime:
     """The broker's time of a record that it took last."""
     topic = here.source.topic
-    with bus.consumer(here.settings, "pipeline") as consumer:
+    with bus.consumer(here.settings, "landing") as consumer:
         parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
         consumer.assign(parts)
         for part, end in consumer.end_offsets(parts).items():
