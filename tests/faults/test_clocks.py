@@ -1,6 +1,7 @@
 """Machines whose clocks are minutes, hours or years off: none writes a table, and each is told that its clock is the cause."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -33,7 +34,7 @@ def assert_all_is_released(here: world.World) -> None:
     assert not compare(*world.read_release(here.settings, here.source, here.released().number), here.ledger)
 
 
-@pytest.mark.parametrize("shift", [A_YEAR_AHEAD, -timedelta(minutes=2)], ids=["a year ahead", "two minutes behind"])
+@pytest.mark.parametrize("shift", [A_YEAR_AHEAD, -timedelta(minutes=2)])
 def test_a_machine_whose_clock_is_wrong_writes_nothing_and_is_told_why(here, tmp_path, shift):
     """By its clock a table would be written that Spark can't read: Iceberg takes no time that runs backwards."""
     steps = (*STEPS, "join")
@@ -43,7 +44,9 @@ def test_a_machine_whose_clock_is_wrong_writes_nothing_and_is_told_why(here, tmp
     endings = dict(zip(steps, child.ends_by_clock(orders, shift), strict=True))
     said = (tmp_path / "log").read_text()
     assert endings["land"] == ConfigError.exit_code, said
-    assert f"the clock of this machine is {abs(shift)}" in said
+    assert re.search(
+        rf"the clock of this machine is \S.* {'ahead of' if shift > timedelta(0) else 'behind'} the database's", said
+    )
     assert set(endings.values()) <= {0, ConfigError.exit_code}, said
     assert {step: here.commits(step) for step in steps} == before
     for step in STEPS:
@@ -108,7 +111,7 @@ def test_a_spark_with_a_wrong_clock_writes_nothing(here, server, tmp_path):
     before = here.commits("land")
     order = child.Order("land", here.source.id, here.settings, tmp_path / "log")
     assert child.end_of(order) == ConfigError.exit_code
-    assert f"the clock of the Spark Connect server is {server}" in (tmp_path / "log").read_text()
+    assert re.search(r"the clock of the Spark Connect server is 0:(29|30):\d\d ahead of", (tmp_path / "log").read_text())
     assert here.commits("land") == before
 
 
