@@ -7,15 +7,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import Phase, settings
 
-from commonweal.settings import Settings
+from commonweal.settings import Settings, load_settings
 from infra.stack.services.jvm import QUICK
 
+if TYPE_CHECKING:
+    from infra.stack.board import Board
+
 PREFIX, OWNER = "commonweal-stack-", "test-run"
+WHOLE = "@whole"
 
 # Time is measured by benches, never by tests; under CI Hypothesis has such a profile of its own.
 settings.register_profile("untimed", deadline=None)
@@ -28,18 +32,29 @@ if "CI" not in os.environ:
 os.environ.setdefault(QUICK, "1")  # for every stack of this run
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the modules that need a whole stack, for the scheduler, which sees nothing of a test but its name."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    whole = {item.path for item in items if "whole_stack" in getattr(item, "fixturenames", ())}
+    for item in items:
+        if item.path in whole:
+            item._nodeid += WHOLE
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Hand out modules in the order of their names: those on a stack come first, and the many short ones even out the end.
 
-    Each worker has a stack of its own. What waits for the same main job stays together.
+    Each worker has a stack of its own, and one of them all that need a whole one.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByModule(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            if nodeid.startswith("tests/e2e/"):
-                return "the main job"
+            if nodeid.endswith(WHOLE):
+                return WHOLE
             return "mutations on the stack" if "on_the_stack" in nodeid else nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False  # else those with the most tests would come first, and they are the short ones
@@ -61,16 +76,13 @@ class RunningStack:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[RunningStack]:
-    """A stack that is up, with every contract applied; gone after the run.
+    """A lakehouse that is up: stores with every contract applied, and Spark; nothing starts a step by itself. Gone after the run.
 
     With ``COMMONWEAL_TEST_STACK`` set to a run folder, the stack there is used, brought up if it is not, and left running:
     for a quick repeat while one works on a test.
     """
-    from rich.console import Console
-
-    from infra.stack import processes
-    from infra.stack.board import Board
-    from infra.stack.bring_up import bring_up
+    from infra.stack import processes, supervision
+    from infra.stack.bring_up import LAKEHOUSE, bring_up_only
     from infra.stack.take_down import reset
 
     given = os.environ.get("COMMONWEAL_TEST_STACK")
@@ -80,13 +92,30 @@ def stack() -> Iterator[RunningStack]:
         _end_orphans()
         processes.record(run_dir, OWNER, os.getpid())
     try:
-        yield RunningStack(bring_up(run_dir, {}, Board(Console(stderr=True))), run_dir)
+        is_there = supervision.is_running(run_dir)
+        yield RunningStack(load_settings(run_dir) if is_there else bring_up_only(LAKEHOUSE, run_dir, _board()), run_dir)
     finally:
         if not given:
             reset(run_dir)
             shutil.rmtree(run_dir, ignore_errors=True)
     left = [thread.name for thread in threading.enumerate() if thread.name.startswith("kafka-io-")]
     assert left == [], "a test left its Kafka client open: it would try on, and log it, after the run"
+
+
+@pytest.fixture(scope="session")
+def whole_stack(stack: RunningStack) -> RunningStack:
+    """The same with Airflow, watch and announce: what is published is worked on by itself."""
+    from infra.stack.bring_up import bring_up
+
+    return RunningStack(bring_up(stack.run_dir, {}, _board()), stack.run_dir)
+
+
+def _board() -> "Board":
+    from rich.console import Console
+
+    from infra.stack.board import Board
+
+    return Board(Console(stderr=True))
 
 
 def _end_orphans() -> None:

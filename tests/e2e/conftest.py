@@ -38,7 +38,7 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def told(stack, tmp_path_factory) -> Iterator[Told]:
+def told(whole_stack, tmp_path_factory) -> Iterator[Told]:
     """Everything published, refused, repaired and released, by watch and Airflow and nobody else."""
     folder = tmp_path_factory.mktemp("town")
     town = build(folder, residents=RESIDENTS)
@@ -47,9 +47,9 @@ def told(stack, tmp_path_factory) -> Iterator[Told]:
     outcomes = {}
     for dataset, path, exported_at in files:
         request = Request(str(path), dataset, exported_at=exported_at, rejects=folder / f"{path.name}.rejects")
-        outcomes[path.name] = publish(request, stack.settings)
-    story.send_direct(stack.settings, town.direct)
-    console, ports = Console(file=io.StringIO(), width=200), open_ports(stack.settings)
+        outcomes[path.name] = publish(request, whole_stack.settings)
+    story.send_direct(whole_stack.settings, town.direct)
+    console, ports = Console(file=io.StringIO(), width=200), open_ports(whole_stack.settings)
     story.wait(ports, console, set(), story.has_judged_cases)
     story.repair_cases(ports, town, console)
     story.wait(ports, console, set(), story.all_released)

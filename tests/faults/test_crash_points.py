@@ -15,11 +15,13 @@ from tests.faults.points import POINTS, Point
 
 @pytest.fixture(scope="module")
 def here(stack, tmp_path_factory):
-    """Datasets of this module's own; the stack's own announcer is stopped meanwhile, so that only children announce."""
+    """Datasets of this module's own; an announcer of the stack is stopped meanwhile, so that only children announce."""
     made = world.open_world(stack.settings, tmp_path_factory.mktemp("points"), "points")
+    runs = supervision.states(stack.run_dir)["announce"].pid
     supervision.stop_service(stack.run_dir, "announce")
     yield made
-    supervision.start_service(stack.run_dir, "announce")
+    if runs:
+        supervision.start_service(stack.run_dir, "announce")
     made.ports.close()
 
 

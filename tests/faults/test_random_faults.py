@@ -25,6 +25,7 @@ def seeds() -> list[object]:
     return [*kept, pytest.param(SystemRandom().randrange(10**9), id="new")]
 
 
+@pytest.mark.usefixtures("whole_stack")
 @pytest.mark.parametrize("seed", seeds())
 def test_nothing_is_lost_doubled_invented_ungated_or_torn(stack, tmp_path, seed):
     print(f"seed {seed}: COMMONWEAL_FAULTS_SEED={seed} repeats this run")

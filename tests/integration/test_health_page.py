@@ -14,6 +14,8 @@ from infra.stack.ports import kept_ports
 from infra.stack.status import rows
 from streams.health_page import STALE_SECONDS, Seen, application
 
+pytestmark = pytest.mark.usefixtures("whole_stack")
+
 
 def asked(stack, path: str) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{stack.settings.metrics_port}{path}", timeout=30) as answer:

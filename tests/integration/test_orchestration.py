@@ -19,6 +19,8 @@ from commonweal.settings import Settings
 from streams.announce import announce
 from streams.watch import opened
 
+pytestmark = pytest.mark.usefixtures("whole_stack")
+
 GUEST = "announced_guest.paper"
 QUIET = "public_security.household_registration"
 PATIENCE_SECONDS = 400

@@ -22,6 +22,8 @@ from infra.stack.layout import Layout
 from infra.stack.ports import kept_ports
 from infra.stack.services import postgres, registry
 
+pytestmark = pytest.mark.usefixtures("whole_stack")
+
 API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
 """A request that Kafka answers anybody, without TLS: length, key, version, correlation id, no client id."""
 TLS_ALERT = b"\x15"

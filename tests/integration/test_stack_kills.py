@@ -20,6 +20,8 @@ from infra.stack.layout import Layout
 from infra.stack.ports import kept_ports
 from infra.stack.services import postgres, registry, spark
 
+pytestmark = pytest.mark.usefixtures("whole_stack")
+
 SERVICES = [name for name in registry.services() if name not in registry.ONCE]
 TOPIC, BUCKET = "stack.kept.v1", "stack-kept"
 

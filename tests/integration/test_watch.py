@@ -14,6 +14,8 @@ from commonweal.ports import code_version
 from commonweal.settings import Settings
 from streams.watch import OUTDATED, opened
 
+pytestmark = pytest.mark.usefixtures("whole_stack")
+
 
 @pytest.mark.parametrize("service", ["airflow", "database"])
 def test_a_service_that_goes_away_is_met_again_when_it_is_back(stack, service):
