@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from infra.stack.status import Row
 
 app = typer.Typer(help="Start, stop and watch the local stack.", no_args_is_help=True)
+PROFILES = "local, or cluster: three brokers, a Spark master with two workers, four drives; chosen at the first start, then kept."
 RunDir = Annotated[Path | None, typer.Option("--run-dir", help="Folder of the stack; by default COMMONWEAL_RUN_DIR, else .run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
@@ -23,6 +24,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 def up(
     run_dir: RunDir = None,
     port: Annotated[list[str] | None, typer.Option(help="SERVICE=PORT, repeatable; without it a free one, then kept.")] = None,
+    profile: Annotated[str | None, typer.Option(help=PROFILES)] = None,
 ) -> None:
     """Start every service that does not run, and wait until each is ready."""
     from commonweal.cli.screen import console as screen
@@ -31,7 +33,7 @@ def up(
 
     console, folder = screen(), load_settings(run_dir).run_dir
     before = is_up(folder)
-    settings = bring_up(folder, _ports(port or []), Board(console))
+    settings = bring_up(folder, _ports(port or []), Board(console), profile)
     console.print("The stack was up already." if before else "The stack is up.", f"Airflow: {settings.airflow_url}")
     console.print(f"Accounts engineer and auditor; passwords in {settings.secrets_dir}/airflow-<account>", soft_wrap=True)
 

@@ -100,7 +100,7 @@ def wait(ports: Ports, console: Console, told: set[str], is_done: Callable[[list
     deadline = time.monotonic() + PATIENCE_SECONDS
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            found = read(ports)
+            found = _read(ports, deadline)
             for line in _news(found):
                 if line not in told:
                     told.add(line)
@@ -113,6 +113,17 @@ def wait(ports: Ports, console: Console, told: set[str], is_done: Callable[[list
                 raise TransientError(
                     f"the releases did not come in {PATIENCE_SECONDS // 60} minutes; see: commonweal status, stack logs"
                 )
+            time.sleep(1)
+
+
+def _read(ports: Ports, deadline: float) -> list[DatasetStatus]:
+    """Where every dataset stands; a service that doesn't answer is asked again, since it may be starting anew."""
+    while True:
+        try:
+            return read(ports)
+        except TransientError:
+            if time.monotonic() > deadline:
+                raise
             time.sleep(1)
 
 

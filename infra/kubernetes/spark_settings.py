@@ -7,13 +7,14 @@ from pathlib import Path
 
 from infra.kubernetes.documents import FOLDER, documents, find
 from infra.stack.layout import Layout
-from infra.stack.ports import NAMES
-from infra.stack.services.spark import LOGGING, configuration
+from infra.stack.profiles import LOCAL
+from infra.stack.services.spark import configuration
+from infra.stack.services.spark_java import LOGGING
 
 FILE = FOLDER / "spark-settings.yaml"
 EXECUTOR = FOLDER / "executor-pod.yaml"
 HEAD = "# Made by `python -m infra.kubernetes --write`; edit spark_settings.py, settings.yaml or executor-pod.yaml instead.\n"
-PORTS = dict.fromkeys(NAMES, 0) | {"spark": 15002}
+PORTS = dict.fromkeys(LOCAL.ports, 0) | {"spark": 15002}
 """The Connect server listens on its pod's loopback, as locally; the other addresses are replaced below."""
 IMAGE = "registry.example.invalid/commonweal/spark:1"
 JAVA = {

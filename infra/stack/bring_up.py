@@ -22,6 +22,7 @@ from infra.stack.board import Board
 from infra.stack.certificates import ensure_certificates
 from infra.stack.layout import Layout
 from infra.stack.ports import choose_ports, still_taken
+from infra.stack.profiles import Profile, choose_profile, kept_profile
 from infra.stack.secret_files import ensure_secrets, private_folder
 from infra.stack.services import airflow, postgres, registry
 
@@ -39,7 +40,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "watch": ("apply", "airflow-api-server"),
     "announce": ("apply",),
 }
-"""Each step with those that must have ended before it."""
+"""Each step of a local stack with those that must have ended before it."""
 STORES = ("postgres", "minio", "kafka", "databases")
 """The steps that bring up what keeps data, and nothing that works on it."""
 LAKEHOUSE = (*STORES, "apply", "spark")
@@ -71,20 +72,27 @@ class Start:
     futures: dict[str, Future[None]] = field(default_factory=dict)
 
 
-def bring_up(run_dir: Path, wanted_ports: Mapping[str, int], board: Board) -> Settings:
+def bring_up(run_dir: Path, wanted_ports: Mapping[str, int], board: Board, profile: str | None = None) -> Settings:
     """Start what does not run, and wait until everything is ready.
+
+    Args:
+        run_dir: The run folder.
+        wanted_ports: Ports by name; the others are free ones.
+        board: Where progress is shown.
+        profile: Name of what the stack is made of; by default what it was made of before, else the local one.
 
     Returns:
         The settings that reach this stack.
 
     Raises:
-        ConfigError: A port is taken by another program, or a service does not stay up; the message says why.
+        ConfigError: The folder holds a stack of another profile, a port is taken by another program, or a service does not
+            stay up; the message says why.
         TransientError: A service is not ready in time.
     """
     for artefact in (install.minio, install.broker_jars, install.spark_jars):
         artefact()  # built before anything is on the screen
     refuse_half_restored(run_dir)
-    layout = prepare(run_dir, wanted_ports)
+    layout = prepare(run_dir, wanted_ports, profile)
     refuse_foreign_addresses(layout)
     with alone(layout.run_dir):
         start = Start(layout, board, fresh=not is_up(layout.run_dir))
@@ -93,7 +101,7 @@ def bring_up(run_dir: Path, wanted_ports: Mapping[str, int], board: Board) -> Se
         else:
             _start_supervisor(layout)
         with board:
-            _run_steps(start, STEPS)
+            _run_steps(start, steps_of(layout.profile))
     return load_settings(layout.run_dir)
 
 
@@ -102,10 +110,12 @@ def bring_up_only(steps: Iterable[str], run_dir: Path, board: Board) -> Settings
 
     Returns, Raises: As ``bring_up``.
     """
-    wanted = {name: STEPS[name] for name in steps}
-    for artefact in (install.minio, install.broker_jars, *([install.spark_jars] if "spark" in wanted else [])):
+    names = set(steps)
+    for artefact in (install.minio, install.broker_jars, *([install.spark_jars] if "spark" in names else [])):
         artefact()
     layout = prepare(run_dir, {})
+    names |= {*(layout.profile.kafka if "kafka" in names else ()), *(layout.profile.spark if "spark" in names else ())}
+    wanted = {name: after for name, after in steps_of(layout.profile).items() if name in names}
     refuse_foreign_addresses(layout)
     with alone(layout.run_dir):
         start = Start(layout, board, fresh=True)
@@ -125,12 +135,13 @@ def refuse_half_restored(run_dir: Path) -> None:
         raise ConfigError(f"{run_dir} holds a part of a backup only; run: commonweal stack reset, then commonweal restore again")
 
 
-def prepare(run_dir: Path, wanted_ports: Mapping[str, int]) -> Layout:
+def prepare(run_dir: Path, wanted_ports: Mapping[str, int], profile: str | None = None) -> Layout:
     """Make everything that is only files: folders, secrets, certificates, ports, addresses; what is there stays."""
     run_dir = run_dir.resolve()
     run_dir.mkdir(parents=True, exist_ok=True)
     run_dir.chmod(0o711)  # PostgreSQL's user passes through; nobody else can list it
-    layout = Layout(run_dir, choose_ports(run_dir / "ports.json", wanted_ports))
+    chosen = choose_profile(run_dir, profile)
+    layout = Layout(run_dir, choose_ports(run_dir / "ports.json", wanted_ports, chosen))
     for folder in (layout.logs, layout.config, run_dir / "reports", layout.data("")):
         folder.mkdir(parents=True, exist_ok=True)
     for folder in (layout.private, run_dir / "keys"):
@@ -142,10 +153,18 @@ def prepare(run_dir: Path, wanted_ports: Mapping[str, int]) -> Layout:
     return layout
 
 
+def steps_of(profile: Profile) -> dict[str, tuple[str, ...]]:
+    """The steps of a stack of that profile, each with those that must have ended before it, which come first."""
+    brokers, masters, workers = profile.kafka[1:], profile.spark[:1], profile.spark[1:]
+    more = {"apply": brokers, "spark": workers}
+    first = dict.fromkeys((*brokers, *masters), ()) | dict.fromkeys(workers, masters)
+    return first | {name: (*after, *more.get(name, ())) for name, after in STEPS.items()}
+
+
 def is_up(run_dir: Path) -> bool:
     """Whether every service of this checkout runs."""
     states = supervision.states(run_dir)
-    wanted = [name for name in registry.services() if name not in registry.ONCE]
+    wanted = [name for name in registry.services(kept_profile(run_dir)) if name not in registry.ONCE]
     return all(name in states and states[name].state == "RUNNING" for name in wanted)
 
 
@@ -176,9 +195,9 @@ def _start_supervisor(layout: Layout) -> None:
 
 
 def _run_steps(start: Start, wanted: Mapping[str, tuple[str, ...]]) -> None:
-    services = registry.services()
+    services = registry.services(start.layout.profile)
     steps = {name: after for name, after in wanted.items() if name in services or name not in registry.MODULES}
-    for name in (name for name in EARLY if name in steps):
+    for name in (name for name in EARLY if name in steps and not start.layout.profile.workers):
         supervision.start_service(start.layout.run_dir, name)
     with ThreadPoolExecutor(len(steps)) as pool:
         for name, after in steps.items():

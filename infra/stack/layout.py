@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commonweal.settings import ROOT
+from infra.stack.profiles import Profile, kept_profile
 
 REGION = "us-east-1"
 INHERITED = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "XDG_CACHE_HOME")
@@ -18,11 +19,16 @@ class Layout:
 
     Attributes:
         run_dir: The run folder, absolute.
-        ports: Port per name of ``infra.stack.ports.NAMES``; empty until they are chosen.
+        ports: Port per name of its profile; empty until they are chosen.
     """
 
     run_dir: Path
     ports: Mapping[str, int]
+
+    @property
+    def profile(self) -> Profile:
+        """What the stack is made of."""
+        return kept_profile(self.run_dir)
 
     @property
     def secrets(self) -> Path:
@@ -60,7 +66,7 @@ class Layout:
     def addresses(self) -> dict[str, str]:
         """The settings that say where this stack's services are."""
         return {
-            "COMMONWEAL_KAFKA_BOOTSTRAP": f"127.0.0.1:{self.ports['kafka']}",
+            "COMMONWEAL_KAFKA_BOOTSTRAP": ",".join(f"127.0.0.1:{self.ports[name]}" for name in self.profile.kafka),
             "COMMONWEAL_DATABASE_HOST": "127.0.0.1",
             "COMMONWEAL_DATABASE_PORT": str(self.ports["postgres"]),
             "COMMONWEAL_DATABASE_NAME": "commonweal",

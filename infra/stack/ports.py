@@ -8,23 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from commonweal.errors import ConfigError
+from infra.stack.profiles import LOCAL, Profile
 
-NAMES = ("postgres", "minio", "kafka", "kafka-controller", "spark", "airflow", "metrics")
 LOWEST, HIGHEST = 15000, 29999
 """Below the range that the kernel gives to outgoing connections, so that a kept port is not taken while the stack is down."""
 
 
-def choose_ports(path: Path, wanted: Mapping[str, int]) -> dict[str, int]:
-    """The stack's ports: those wanted, else those kept in ``path``, else free ones; kept from now on.
+def choose_ports(path: Path, wanted: Mapping[str, int], profile: Profile = LOCAL) -> dict[str, int]:
+    """The ports of a stack of that profile: those wanted, else those kept in ``path``, else free ones; kept from now on.
 
     Raises:
         ConfigError: A wanted port has an unknown name.
     """
-    unknown = sorted(set(wanted) - set(NAMES))
+    unknown = sorted(set(wanted) - set(profile.ports))
     if unknown:
-        raise ConfigError(f"--port: no service is called {', '.join(unknown)}; choose from {', '.join(NAMES)}")
-    ports = {name: port for name, port in kept_ports(path).items() if name in NAMES} | dict(wanted)
-    for name in NAMES:
+        raise ConfigError(f"--port: no service is called {', '.join(unknown)}; choose from {', '.join(profile.ports)}")
+    ports = {name: port for name, port in kept_ports(path).items() if name in profile.ports} | dict(wanted)
+    for name in profile.ports:
         if name not in ports:
             ports[name] = _free_port(set(ports.values()))
     path.write_text(json.dumps(ports, indent=1))

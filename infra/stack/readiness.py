@@ -4,17 +4,19 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from commonweal.errors import CommonwealError, ConfigError, TransientError
 from infra.stack import supervision
 from infra.stack.layout import Layout
+from infra.stack.profiles import CLUSTER
 from infra.stack.services import airflow, kafka, minio, postgres, registry, spark, streams
 
 PROBES: Mapping[str, Callable[[Layout], bool]] = {
     "postgres": postgres.is_ready,
     "minio": minio.is_ready,
-    "kafka": kafka.is_ready,
+    **{name: partial(kafka.is_ready, number=number) for number, name in enumerate(CLUSTER.kafka, 1)},
     "spark": spark.is_ready,
     "airflow-api-server": airflow.is_api_ready,
     "airflow-scheduler": airflow.is_scheduler_ready,

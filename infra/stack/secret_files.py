@@ -23,6 +23,7 @@ def secret_names(departments: Iterable[str]) -> list[str]:
         "airflow-fernet",
         "minio-kms",
         "spark-token",
+        "spark-cluster",
     ]
 
 

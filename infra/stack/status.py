@@ -9,6 +9,7 @@ import psutil
 
 from infra.stack import processes, supervision
 from infra.stack.ports import kept_ports
+from infra.stack.profiles import kept_profile
 from infra.stack.services import registry
 
 MEBIBYTE = 1024 * 1024
@@ -40,7 +41,7 @@ class Row:
 def rows(run_dir: Path) -> list[Row]:
     """One row per service, the supervisor last."""
     states, ports = supervision.states(run_dir), kept_ports(run_dir / "ports.json")
-    names = [name for name in registry.services() if name not in registry.ONCE]
+    names = [name for name in registry.services(kept_profile(run_dir)) if name not in registry.ONCE]
     return [*(_row(name, states.get(name), ports) for name in names), _supervisor(run_dir)]
 
 

@@ -91,7 +91,7 @@ def configure(layout: Layout) -> Path:
     """Write the supervisor's configuration."""
     places = {"run": _plain(layout.run_dir), "logs": _plain(layout.logs), "socket": _plain(socket_path(layout.run_dir))}
     parts = [HEAD.format(**places)]
-    for name in registry.services():
+    for name in registry.services(layout.profile):
         once = name in registry.ONCE
         values = {
             "again": "false" if once else "true",

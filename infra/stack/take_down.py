@@ -7,10 +7,12 @@ from pathlib import Path
 
 from infra.stack import processes, supervision
 from infra.stack.bring_up import alone
+from infra.stack.profiles import CLUSTER
 from infra.stack.services import registry
 
 FIRST = ("watch", "announce", "airflow-setup", "airflow-scheduler", "airflow-dag-processor", "airflow-api-server", "spark")
-LAST = ("kafka", "minio", "postgres")
+THEN = CLUSTER.spark
+LAST = (*CLUSTER.kafka, "minio", "postgres")
 STOP_SECONDS = supervision.STOP_SECONDS + 5
 KEPT_BY_RESET = ("ports.json",)
 
@@ -25,7 +27,7 @@ def take_down(run_dir: Path) -> int:
         return 0
     with alone(run_dir):
         if supervision.is_running(run_dir):
-            for group in (FIRST, LAST):
+            for group in (FIRST, THEN, LAST):
                 _stop(run_dir, group)
             supervision.shut_down(run_dir)
             _await_end(run_dir)

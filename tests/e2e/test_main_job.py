@@ -7,13 +7,12 @@ from sqlalchemy import text
 
 from commonweal import bus
 from commonweal.evidence import GENESIS, Link, first_break
-from commonweal.lake.names import released_table
 from commonweal.lake.releases import current_release
-from commonweal.lake.spark import at
 from commonweal.render.access import RELEASES_TOPIC
 from commonweal.steps.run import run_with, steps_of
 from infra.demo.story import CASES, HOTLINE
 from infra.demo.town import REGISTER
+from tests.main_job import rows_of
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +20,6 @@ def links(told) -> list[Link]:
     with told.ports.engine.begin() as connection:
         rows = connection.execute(text("select seq, body, prev_hash, hash from evidence order by seq")).all()
     return [Link(row.seq, row.body, bytes(row.prev_hash), bytes(row.hash)) for row in rows]
-
-
-def rows_of(told, dataset: str) -> list:
-    ports, contract = told.ports, told.ports.contract(dataset)
-    made = current_release(ports.engine, dataset)
-    frame = at(ports.spark, released_table(contract, "current"), made.snapshots["current"])
-    return (frame.where("_state = 'live'") if contract.kind == "source" else frame).collect()
 
 
 @pytest.mark.parametrize("dataset", [REGISTER, CASES])

@@ -1,11 +1,14 @@
-"""Kafka: one KRaft node, TLS and SCRAM on every listener, nothing allowed by default."""
+"""Kafka: brokers that are their own controllers, TLS and a password on every listener, nothing allowed by default.
+
+Everybody signs in with SCRAM but the controllers among themselves: a controller has no accounts to compare with before it has
+found the others. They use PLAIN, over TLS as well.
+"""
 
 import base64
 import hashlib
 import os
 import secrets
 import subprocess
-import uuid
 from pathlib import Path
 
 from commonweal.errors import CommonwealError, ConfigError
@@ -19,16 +22,17 @@ from infra.stack.services import jvm
 ITERATIONS = 8192
 SERVER = """
 process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=localhost:{controller}
+node.id={number}
+controller.quorum.bootstrap.servers={controllers}
 listeners=CLIENT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=CLIENT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
 listener.security.protocol.map=CLIENT:SASL_SSL,CONTROLLER:SASL_SSL
 inter.broker.listener.name=CLIENT
 controller.listener.names=CONTROLLER
 sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.controller.sasl.enabled.mechanisms=PLAIN
 sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
-sasl.mechanism.controller.protocol=SCRAM-SHA-512
+sasl.mechanism.controller.protocol=PLAIN
 ssl.keystore.type=PEM
 ssl.keystore.location={tls}/kafka.pem
 ssl.truststore.type=PEM
@@ -47,15 +51,15 @@ log.segment.bytes=67108864
 num.network.threads=2
 num.io.threads=4
 num.partitions=1
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
+default.replication.factor={replicas}
+min.insync.replicas={quorum}
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={quorum}
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={quorum}
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 """
@@ -73,19 +77,42 @@ logger.server.level = info
 """
 
 
-def launch_kafka(layout: Layout) -> Launch:
-    """The broker, which is its own controller; its folder is formatted at the first start."""
-    folder = layout.config / "kafka"
+def launch_kafka(layout: Layout, number: int = 1) -> Launch:
+    """A broker, which is its own controller; its folder is formatted at the first start.
+
+    Args:
+        layout: The stack.
+        number: Which of the profile's brokers, from 1.
+    """
+    service = layout.profile.kafka[number - 1]
+    folder = layout.config / service
     folder.mkdir(parents=True, exist_ok=True)
-    names = {"client": layout.ports["kafka"], "controller": layout.ports["kafka-controller"]}
-    (folder / "server.properties").write_text(SERVER.format(**names, tls=layout.tls, data=layout.data("kafka")))
+    (folder / "server.properties").write_text(server_properties(layout, number))
     (folder / "log4j2.properties").write_text(LOGGING)
-    jaas = write_private(layout.private / "kafka-jaas.conf", jaas_section("KafkaServer", "admin", layout.secret("kafka-admin")))
-    if not (layout.data("kafka") / "meta.properties").is_file():
-        _format(layout, folder)
+    secret = layout.secret("kafka-admin")
+    sections = jaas_section("KafkaServer", "admin", secret) + _controllers_section(secret)
+    jaas = write_private(layout.private / f"{service}-jaas.conf", sections)
+    if not (layout.data(service) / "meta.properties").is_file():
+        _format(layout, number, folder)
     login = f"-Djava.security.auth.login.config={jaas}"
     # The first tier of compilation only while formatting: a broker that runs for days wants both.
     return Launch((*_java(folder, 512), "-Xms128m", login, *_classes("kafka.Kafka"), str(folder / "server.properties")))
+
+
+def server_properties(layout: Layout, number: int) -> str:
+    """The settings of a broker: topics are kept by up to three, and a write waits for most of these."""
+    brokers = layout.profile.kafka
+    replicas = min(3, len(brokers))
+    return SERVER.format(
+        number=number,
+        client=layout.ports[brokers[number - 1]],
+        controller=layout.ports[f"{brokers[number - 1]}-controller"],
+        controllers=",".join(f"127.0.0.1:{layout.ports[f'{name}-controller']}" for name in brokers),
+        replicas=replicas,
+        quorum=replicas // 2 + 1,
+        tls=layout.tls,
+        data=layout.data(brokers[number - 1]),
+    )
 
 
 def jaas_section(section: str, principal: str, secret: str) -> str:
@@ -94,31 +121,57 @@ def jaas_section(section: str, principal: str, secret: str) -> str:
     return f'{section} {{\n  {module} required username="{principal}" password="{secret}";\n}};\n'
 
 
-def is_ready(layout: Layout) -> bool:
-    """Whether the broker answers a call of the authenticated administrator."""
+def is_ready(layout: Layout, number: int = 1) -> bool:
+    """Whether the brokers know this one as one of them, as the authenticated administrator is told."""
     from commonweal import bus
 
     try:
         # Signs in before it makes a client: one that never came up can't be closed, and tries on for as long as we live.
         with bus.admin(load_settings(layout.run_dir), "admin") as client:
-            return bool(client.describe_cluster()["brokers"])
+            known = client.describe_cluster()["brokers"]
+            return any(broker["broker_id"] == number and not broker.get("is_fenced") for broker in known)
     except CommonwealError:
         return False
 
 
-def _format(layout: Layout, folder: Path) -> None:
+def _controllers_section(secret: str) -> str:
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    login = f'username="admin" password="{secret}" user_admin="{secret}"'
+    return f"controller.KafkaServer {{\n  {module} required {login};\n}};\n"
+
+
+def _format(layout: Layout, number: int, folder: Path) -> None:
     """Format with the administrator's SCRAM credential, handed over in a private file of arguments."""
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    words = ["--standalone", "-t", cluster, "-c", str(folder / "server.properties"), "--add-scram", _credential(layout)]
-    arguments = write_private(layout.private / "kafka-format.args", "\n".join(words))
-    layout.data("kafka").mkdir(parents=True, exist_ok=True)
+    brokers, properties = layout.profile.kafka, str(folder / "server.properties")
+    words = [*quorum(layout), "-t", made_id(layout, "cluster"), "-c", properties, "--add-scram", _credential(layout)]
+    arguments = write_private(layout.private / f"{brokers[number - 1]}-format.args", "\n".join(words))
+    layout.data(brokers[number - 1]).mkdir(parents=True, exist_ok=True)
     quick = ("-XX:TieredStopAtLevel=1",)
     argv = (*_java(folder, 128), *quick, *_classes("kafka.tools.StorageTool"), "format", f"@{arguments}")
     # Its normal output shows the stored credential: it is kept out of the log.
     done = subprocess.run(argv, check=False, env=layout.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
     arguments.unlink()
     if done.returncode:
-        raise ConfigError(f"Kafka's folder {layout.data('kafka')} could not be formatted; the lines above say why")
+        raise ConfigError(f"Kafka's folder {layout.data(brokers[number - 1])} could not be formatted; the lines above say why")
+
+
+def quorum(layout: Layout) -> tuple[str, ...]:
+    """Who the controllers are, as the tool wants to be told."""
+    brokers = layout.profile.kafka
+    if len(brokers) == 1:
+        return ("--standalone",)
+    places = {number: layout.ports[f"{name}-controller"] for number, name in enumerate(brokers, 1)}
+    known = (f"{number}@127.0.0.1:{port}:{made_id(layout, f'directory {number}')}" for number, port in places.items())
+    return ("--initial-controllers", ",".join(known))
+
+
+def made_id(layout: Layout, of: str) -> str:
+    """An id as Kafka makes them, the same whenever it is asked for: brokers must agree on them before they have met.
+
+    Its first bit is 0: else it might begin with a dash, and be taken for an option.
+    """
+    made = hashlib.sha256((layout.tls / "ca.pem").read_bytes() + of.encode()).digest()
+    return base64.urlsafe_b64encode(bytes((made[0] & 0x7F, *made[1:16]))).decode().rstrip("=")
 
 
 def _credential(layout: Layout) -> str:

@@ -1,6 +1,7 @@
-"""MinIO: one folder as object store, encryption at rest, no console."""
+"""MinIO: one folder or several drives as object store, encryption at rest, no console."""
 
 import http.client
+from pathlib import Path
 
 from infra.install import minio
 from infra.stack.layout import REGION, Layout
@@ -12,8 +13,8 @@ KEY_NAME = "commonweal"
 
 def launch_minio(layout: Layout) -> Launch:
     """The server; root's secret and the key of SSE-S3 are in its environment only."""
-    data = layout.data("minio")
-    data.mkdir(parents=True, exist_ok=True)
+    for drive in drives(layout):
+        drive.mkdir(parents=True, exist_ok=True)
     environment = {
         "MINIO_ROOT_USER": ROOT_USER,
         "MINIO_ROOT_PASSWORD": layout.secret("minio-root"),
@@ -22,14 +23,23 @@ def launch_minio(layout: Layout) -> Launch:
         "MINIO_BROWSER": "off",
         "MINIO_UPDATE": "off",
         "GOMEMLIMIT": "256MiB",
-        "HOME": str(data.parent),
+        "HOME": str(layout.data("")),
+        # Drives that are folders of one disk: else it takes none that is on the same disk as the system.
+        "MINIO_ROOTDRIVE_THRESHOLD_SIZE": "1",
     }
     return Launch((str(minio()), *arguments(layout)), environment)
 
 
 def arguments(layout: Layout) -> tuple[str, ...]:
-    """Where the server listens, and its folder."""
-    return ("server", "--address", f"127.0.0.1:{layout.ports['minio']}", str(layout.data("minio")))
+    """Where the server listens, and its drives."""
+    return ("server", "--address", f"127.0.0.1:{layout.ports['minio']}", *map(str, drives(layout)))
+
+
+def drives(layout: Layout) -> list[Path]:
+    """The folders over which the store spreads each object; a single one holds them whole."""
+    if layout.profile.drives == 1:
+        return [layout.data("minio")]
+    return [layout.data("minio") / f"drive-{number}" for number in range(1, layout.profile.drives + 1)]
 
 
 def is_ready(layout: Layout) -> bool:

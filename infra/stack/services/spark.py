@@ -1,25 +1,17 @@
-"""Spark: one warm Connect server with a token. No secret is in its configuration, where every client could read it."""
+"""Spark: one warm Connect server with a token, which does all work itself, or has a cluster of its own for that."""
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
-from infra.install import java, spark_jars
+from infra.install import spark_jars
 from infra.stack.layout import REGION, Layout
 from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
-from infra.stack.services import jvm, spark_probe
-from infra.stack.services.kafka import jaas_section
+from infra.stack.services import jvm, spark_cluster, spark_java, spark_probe
 
+SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 HEAP_MEGABYTES = 2048
-OPENS = (
-    *(f"java.base/java.{name}" for name in ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util")),
-    *(f"java.base/java.util.{name}" for name in ("concurrent", "concurrent.atomic")),
-    *(f"java.base/sun.{name}" for name in ("nio.ch", "nio.cs", "security.action", "util.calendar")),
-    "java.base/jdk.internal.ref",
-    "java.security.jgss/sun.security.krb5",
-)
 KEPT = {
     "spark.connect.session.manager.defaultSessionTimeout": "20m",
     "spark.connect.session.manager.closedSessionsTombstonesSize": "100",
@@ -33,32 +25,24 @@ KEPT = {
     "spark.ui.retainedTasks": "1000",
 }
 """How much the server remembers of past work: little, since its pages are off, and a plan's text can be long."""
-LOGGING = """
-rootLogger.level = warn
-rootLogger.appenderRef.out.ref = out
-appender.out.type = Console
-appender.out.name = out
-appender.out.target = SYSTEM_ERR
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
-"""
 
 
 def launch_spark(layout: Layout) -> Launch:
     """The Connect server, on the wheel's Java directly: ``spark-submit`` insists on a module that this Java lacks."""
-    folder = layout.config / "spark"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = spark_java.write_logging(layout, "spark")
     shutil.rmtree(layout.data("spark"), ignore_errors=True)  # scratch only, and a killed server leaves its own behind
     layout.data("spark").mkdir(parents=True)
     settings = "".join(f"{name} {value}\n" for name, value in configuration(layout).items())
-    (folder / "spark-defaults.conf").write_text(settings)
-    (folder / "log4j2.properties").write_text(LOGGING)
-    submit = ("org.apache.spark.deploy.SparkSubmit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer")
-    return Launch((*_java(layout, folder), *submit, "spark-internal"), _environment(layout, folder))
+    # A cluster knows its own by a secret; else no secret is in the configuration, where every client could read it.
+    settings += spark_cluster.secret_settings(layout) if layout.profile.workers else ""
+    written = write_private(layout.private / "spark.conf", settings)
+    submit = ("org.apache.spark.deploy.SparkSubmit", "--properties-file", str(written), "--class", SERVER)
+    return Launch((*_java(layout, folder), *submit, "spark-internal"), spark_java.environment(layout, folder))
 
 
 def configuration(layout: Layout) -> dict[str, str]:
     """Spark's settings; every client may read them."""
+    shared = spark_cluster.configuration(layout) if layout.profile.workers else {}
     return {
         "spark.master": f"local[{os.cpu_count()}]",
         "spark.app.name": "commonweal",
@@ -80,6 +64,7 @@ def configuration(layout: Layout) -> dict[str, str]:
         "spark.python.daemon.module": "infra.stack.spark_daemon",
         **KEPT,
         **{f"spark.sql.catalog.lake{name}": value for name, value in _catalog(layout).items()},
+        **shared,
     }
 
 
@@ -104,28 +89,9 @@ def _catalog(layout: Layout) -> dict[str, str]:
     }
 
 
-def _environment(layout: Layout, folder: Path) -> dict[str, str]:
-    password = layout.secret("postgres-spark")
-    pgpass = f"127.0.0.1:{layout.ports['postgres']}:*:spark:{password}\n"
-    keys = f"[default]\naws_access_key_id = spark\naws_secret_access_key = {layout.secret('minio-spark')}\n"
-    return {
-        "SPARK_CONNECT_AUTHENTICATE_TOKEN": layout.secret("spark-token"),
-        "SPARK_CONF_DIR": str(folder),
-        "SPARK_HOME": str(_pyspark()),
-        "PGPASSFILE": str(write_private(layout.private / "spark.pgpass", pgpass)),
-        "AWS_SHARED_CREDENTIALS_FILE": str(write_private(layout.private / "spark-s3.ini", keys)),
-        "AWS_CONFIG_FILE": os.devnull,
-        "PYSPARK_PYTHON": sys.executable,
-        "MALLOC_ARENA_MAX": "2",  # the C library otherwise keeps an arena of memory for every few threads
-        "JAVA_HOME": str(java().parent.parent),
-    }
-
-
 def _java(layout: Layout, folder: Path) -> tuple[str, ...]:
-    login = jaas_section("KafkaClient", "landing", layout.secret("kafka-landing"))
-    jaas = write_private(layout.private / "spark-jaas.conf", login)
     properties = {
-        "java.security.auth.login.config": jaas,
+        "java.security.auth.login.config": spark_java.write_login(layout),
         "aws.region": REGION,
         "aws.disableEc2Metadata": "true",
         "jdk.reflect.useDirectMethodHandle": "false",
@@ -136,13 +102,6 @@ def _java(layout: Layout, folder: Path) -> tuple[str, ...]:
     # Eager to shrink: a warm server that does nothing gives its memory back. Its classes are so many that room for them, grown
     # step by step, would cost a collection of all memory each time.
     memory = ("-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25", "-XX:MetaspaceSize=256m")
-    opens = tuple(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS)
     defined = tuple(f"-D{name}={value}" for name, value in properties.items())
-    classes = os.pathsep.join(f"{jars}{os.sep}*" for jars in (_pyspark() / "jars", spark_jars()))
-    return (*jvm.start(HEAP_MEGABYTES), *memory, *opens, *defined, "-cp", f"{folder}{os.pathsep}{classes}")
-
-
-def _pyspark() -> Path:
-    import pyspark
-
-    return Path(pyspark.__file__).parent
+    classes = os.pathsep.join(f"{jars}{os.sep}*" for jars in (spark_java.jars(), spark_jars()))
+    return (*jvm.start(HEAP_MEGABYTES), *memory, *spark_java.opened(), *defined, "-cp", f"{folder}{os.pathsep}{classes}")

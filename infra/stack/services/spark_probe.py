@@ -13,10 +13,10 @@ SECONDS = 60
 
 
 def answers(port: int, token: str) -> bool:
-    """Whether ``SELECT 1`` comes back to a client with this token; the first time, it also warms the server up."""
+    """Whether a query that somebody must work on comes back to a client with this token; the first one also warms them up."""
     from pyspark.sql.connect.proto import base_pb2, base_pb2_grpc, relations_pb2
 
-    plan = base_pb2.Plan(root=relations_pb2.Relation(sql=relations_pb2.SQL(query="SELECT 1")))
+    plan = base_pb2.Plan(root=relations_pb2.Relation(sql=relations_pb2.SQL(query="SELECT sum(id) FROM range(0, 4, 1, 2)")))
     session, user = str(uuid.uuid4()), base_pb2.UserContext(user_id="readiness")
     login = [("authorization", f"Bearer {token}")]
     with grpc.insecure_channel(f"localhost:{port}") as channel:

@@ -13,7 +13,7 @@ from infra.kubernetes.platform_settings import must_be_set
 from infra.kubernetes.secrets import STRIMZIS, leaks, references, secrets
 from infra.kubernetes.validate import problems, problems_of
 from infra.stack.layout import Layout
-from infra.stack.ports import NAMES
+from infra.stack.profiles import LOCAL
 from infra.stack.services.kafka import SERVER
 from infra.stack.services.spark import configuration
 
@@ -194,7 +194,7 @@ def test_sparks_settings_are_what_the_code_gives():
 
 
 def test_spark_differs_from_the_local_stack_only_where_it_says_so():
-    local = configuration(Layout(Path("/nowhere"), dict.fromkeys(NAMES, 15002)))
+    local = configuration(Layout(Path("/nowhere"), dict.fromkeys(LOCAL.ports, 15002)))
     cluster = spark_settings.settings()
     assert {name for name in local if name not in cluster} == set(spark_settings.DROPPED)
     differing = {name for name in local if name in cluster and local[name] != cluster[name]}

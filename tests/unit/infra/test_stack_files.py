@@ -16,11 +16,12 @@ from commonweal.settings import load_settings
 from infra.stack import bring_up, ports, supervision
 from infra.stack.certificates import ensure_certificates
 from infra.stack.layout import Layout
+from infra.stack.profiles import LOCAL
 from infra.stack.secret_files import create_once, ensure_secrets, secret_names
 from infra.stack.services import airflow, registry, spark
 
 NOW = datetime.datetime.now(datetime.UTC)
-PORTS = {name: 20000 + number for number, name in enumerate(ports.NAMES)}
+PORTS = {name: 20000 + number for number, name in enumerate(LOCAL.ports)}
 FILES_ONLY = [name for name, module in registry.MODULES.items() if module in ("airflow", "streams")]
 """Services whose launch prepares nothing but files; what the others are started with, the running stack shows."""
 
@@ -55,7 +56,7 @@ def test_two_starts_at_once_agree_on_a_secret(tmp_path: Path) -> None:
 def test_ports_are_kept_and_can_be_set(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
     first = ports.choose_ports(path, {"kafka": 19092})
-    assert set(first) == set(ports.NAMES) and first["kafka"] == 19092
+    assert set(first) == set(LOCAL.ports) and first["kafka"] == 19092
     assert len(set(first.values())) == len(first)
     assert ports.choose_ports(path, {}) == first
     assert ports.choose_ports(path, {"minio": 19000}) == first | {"minio": 19000}
