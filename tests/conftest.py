@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from infra.stack.board import Board
 
 PREFIX, OWNER = "commonweal-stack-", "test-run"
-WHOLE = "@whole"
+WHOLE = (
+    "tests/e2e/",
+    "tests/faults/test_random_faults.py",
+    *(f"tests/integration/test_{name}.py" for name in ("health_page", "orchestration", "stack", "stack_kills", "watch")),
+)
+"""Tests that need Airflow and the programs too."""
 
 # Time is measured by benches, never by tests; under CI Hypothesis has such a profile of its own.
 settings.register_profile("untimed", deadline=None)
@@ -32,15 +37,11 @@ if "CI" not in os.environ:
 os.environ.setdefault(QUICK, "1")  # for every stack of this run
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the modules that need a whole stack, for the scheduler, which sees nothing of a test but its name."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return
-    whole = {item.path for item in items if "whole_stack" in getattr(item, "fixturenames", ())}
-    for item in items:
-        if item.path in whole:
-            item._nodeid += WHOLE
+    """Refuse a module that asks for the whole stack and isn't named: the scheduler sees nothing of a test but its name."""
+    asking = {item.nodeid.partition("::")[0] for item in items if "whole_stack" in getattr(item, "fixturenames", ())}
+    if strays := sorted(module for module in asking if not module.startswith(WHOLE)):
+        raise pytest.UsageError(f"these ask for the whole stack, name them in tests/conftest.py::WHOLE: {', '.join(strays)}")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,8 +54,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByModule(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            if nodeid.endswith(WHOLE):
-                return WHOLE
+            if nodeid.startswith(WHOLE):
+                return "the whole stack"
             return "mutations on the stack" if "on_the_stack" in nodeid else nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False  # else those with the most tests would come first, and they are the short ones
