@@ -1,5 +1,6 @@
 """One real stack for each worker of a run, on free ports, in a folder of its own: never a user's."""
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -77,13 +78,16 @@ class RunningStack:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[RunningStack]:
-    """A lakehouse that is up: stores with every contract applied, and Spark; nothing starts a step by itself. Gone after the run.
+    """A lakehouse that is up: stores with every contract applied, and Spark. Gone after the run.
+
+    Nothing starts a step by itself, unless a test of this worker asked for ``whole_stack`` before.
 
     With ``COMMONWEAL_TEST_STACK`` set to a run folder, the stack there is used, brought up if it is not, and left running:
     for a quick repeat while one works on a test.
     """
     from infra.stack import processes, supervision
     from infra.stack.bring_up import LAKEHOUSE, bring_up_only
+    from infra.stack.services import registry
     from infra.stack.take_down import reset
 
     given = os.environ.get("COMMONWEAL_TEST_STACK")
@@ -93,7 +97,8 @@ def stack() -> Iterator[RunningStack]:
         _end_orphans()
         processes.record(run_dir, OWNER, os.getpid())
     try:
-        is_there = supervision.is_running(run_dir)
+        states = supervision.states(run_dir)
+        is_there = bool(states) and all(states[name].state == "RUNNING" for name in LAKEHOUSE if name in registry.MODULES)
         yield RunningStack(load_settings(run_dir) if is_there else bring_up_only(LAKEHOUSE, run_dir, _board()), run_dir)
     finally:
         if not given:
@@ -120,12 +125,18 @@ def _board() -> "Board":
 
 
 def _end_orphans() -> None:
-    """End stacks whose test run was killed before it could: known by the pid and start time that the run wrote down."""
+    """End stacks whose test run was killed before it could: known by the pid and start time that the run wrote down.
+
+    One worker at a time: both would find the same.
+    """
     from infra.stack import processes
     from infra.stack.take_down import reset
 
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/pids/{OWNER}.json"):
-        run_dir = path.parent.parent
-        if processes.recorded(run_dir, OWNER) is None:
-            reset(run_dir)
-            shutil.rmtree(run_dir, ignore_errors=True)
+    folder = Path(tempfile.gettempdir())
+    with (folder / f"{PREFIX}orphans.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for path in folder.glob(f"{PREFIX}*/pids/{OWNER}.json"):
+            run_dir = path.parent.parent
+            if processes.recorded(run_dir, OWNER) is None:
+                reset(run_dir)
+                shutil.rmtree(run_dir, ignore_errors=True)

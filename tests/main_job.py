@@ -53,7 +53,7 @@ def told(settings: Settings, folder: Path, size: Size, midway: Callable[[Ports],
         settings: A stack that is up.
         folder: Where the exports are written.
         size: How much there is of it.
-        midway: Called when all is published, and the first events have landed.
+        midway: Called when all is published, and the first events have landed and are worked on.
     """
     town = build(folder, residents=size.residents)
     files = [(story.HOTLINE, first_requests(folder / "requests.csv", size.requests), story.HOTLINE_EXPORTED_AT)]
@@ -65,7 +65,7 @@ def told(settings: Settings, folder: Path, size: Size, midway: Callable[[Ports],
     story.send_direct(settings, town.direct)
     console, ports = Console(file=io.StringIO(), width=200), open_ports(settings)
     if midway:
-        story.wait(ports, console, set(), lambda found: any("landed < end" not in item.work.reasons for item in found))
+        story.wait(ports, console, set(), lambda found: any(item.landed_at for item in found))
         midway(ports)
     story.wait(ports, console, set(), story.has_judged_cases)
     story.repair_cases(ports, town, console)

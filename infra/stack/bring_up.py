@@ -20,9 +20,9 @@ from infra import install
 from infra.stack import processes, readiness, supervision
 from infra.stack.board import Board
 from infra.stack.certificates import ensure_certificates
-from infra.stack.layout import Layout
+from infra.stack.layout import APPLIED, Layout
 from infra.stack.ports import choose_ports, still_taken
-from infra.stack.profiles import Profile, choose_profile, kept_profile
+from infra.stack.profiles import Profile, choose_profile, keep_profile, kept_profile
 from infra.stack.secret_files import ensure_secrets, private_folder
 from infra.stack.services import airflow, postgres, registry
 
@@ -47,8 +47,6 @@ LAKEHOUSE = (*STORES, "apply", "spark")
 """Those and Spark, with every contract applied, and nothing that starts runs by itself."""
 RESTORING = "restoring"
 """A file in the run folder while it holds a part of a backup only."""
-APPLIED = "applied"
-"""Mark in the run folder: every contract was applied once."""
 EARLY = ("spark",)
 """Services whose process needs nothing to start: only their first query waits."""
 
@@ -141,7 +139,9 @@ def prepare(run_dir: Path, wanted_ports: Mapping[str, int], profile: str | None 
     run_dir.mkdir(parents=True, exist_ok=True)
     run_dir.chmod(0o711)  # PostgreSQL's user passes through; nobody else can list it
     chosen = choose_profile(run_dir, profile)
-    layout = Layout(run_dir, choose_ports(run_dir / "ports.json", wanted_ports, chosen))
+    ports = choose_ports(run_dir / "ports.json", wanted_ports, chosen)
+    keep_profile(run_dir, chosen)
+    layout = Layout(run_dir, ports)
     for folder in (layout.logs, layout.config, run_dir / "reports", layout.data("")):
         folder.mkdir(parents=True, exist_ok=True)
     for folder in (layout.private, run_dir / "keys"):

@@ -10,6 +10,8 @@ from commonweal.settings import ROOT
 from infra.stack.profiles import Profile, kept_profile
 
 REGION = "us-east-1"
+APPLIED = "applied"
+"""Mark in the run folder: every contract was applied once."""
 INHERITED = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "XDG_CACHE_HOME")
 
 

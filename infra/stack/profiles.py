@@ -48,27 +48,38 @@ PROFILES = {profile.name: profile for profile in (LOCAL, CLUSTER)}
 
 
 def kept_profile(run_dir: Path) -> Profile:
-    """The profile that a run folder was made with; the local one where nobody chose."""
+    """The profile that a run folder was made with; the local one where nobody chose.
+
+    Raises:
+        ConfigError: The folder's file names none that there is.
+    """
     path = run_dir / FILE
-    return PROFILES[path.read_text(encoding="utf-8").strip()] if path.is_file() else LOCAL
+    name = path.read_text(encoding="utf-8").strip() if path.is_file() else LOCAL.name
+    if name not in PROFILES:
+        raise ConfigError(f"{path} names no profile; write into it with which the stack was made: {', '.join(PROFILES)}")
+    return PROFILES[name]
 
 
 def choose_profile(run_dir: Path, wanted: str | None) -> Profile:
-    """The profile of a run folder, kept from its first start on: what services keep is laid out for it.
+    """The profile for a run folder: the one it was made with, since what services keep is laid out for that.
 
     Raises:
         ConfigError: There is no profile of that name, or the folder was made with another.
     """
     if wanted is not None and wanted not in PROFILES:
         raise ConfigError(f"--profile: there is no {wanted}; choose from {', '.join(PROFILES)}")
-    is_new = not (run_dir / "data").is_dir()
     kept = kept_profile(run_dir)
     if wanted in (None, kept.name):
         return kept
-    if not is_new:
+    if (run_dir / "data").is_dir():
         raise ConfigError(
             f"the stack in {run_dir} is of profile {kept.name}, and what it keeps is laid out for that; "
             f"choose another --run-dir, or throw it away first: commonweal stack reset"
         )
-    (run_dir / FILE).write_text(f"{wanted}\n", encoding="utf-8")
     return PROFILES[wanted]
+
+
+def keep_profile(run_dir: Path, profile: Profile) -> None:
+    """Write down with which profile a run folder is made."""
+    if profile != kept_profile(run_dir):
+        (run_dir / FILE).write_text(f"{profile.name}\n", encoding="utf-8")

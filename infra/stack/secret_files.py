@@ -65,11 +65,11 @@ def create_once(path: Path, make: Callable[[], str]) -> None:
 
 
 def write_private(path: Path, text: str) -> Path:
-    """Write a file that is never, not even for a moment, readable by others."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        os.fchmod(descriptor, 0o600)
+    """Write a file that is never, not even for a moment, readable by others, or half written."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+    staged.replace(path)
     return path
 
 

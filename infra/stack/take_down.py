@@ -11,7 +11,7 @@ from infra.stack.profiles import CLUSTER
 from infra.stack.services import registry
 
 FIRST = ("watch", "announce", "airflow-setup", "airflow-scheduler", "airflow-dag-processor", "airflow-api-server", "spark")
-THEN = CLUSTER.spark
+THEN = tuple(reversed(CLUSTER.spark))  # the workers before their master, else it would wait for them at its next start
 LAST = (*CLUSTER.kafka, "minio", "postgres")
 STOP_SECONDS = supervision.STOP_SECONDS + 5
 KEPT_BY_RESET = ("ports.json",)
@@ -27,7 +27,7 @@ def take_down(run_dir: Path) -> int:
         return 0
     with alone(run_dir):
         if supervision.is_running(run_dir):
-            for group in (FIRST, THEN, LAST):
+            for group in (FIRST, THEN[:-1], THEN[-1:], LAST):
                 _stop(run_dir, group)
             supervision.shut_down(run_dir)
             _await_end(run_dir)

@@ -27,6 +27,8 @@ from tests.faults.ledger import compare
 pytestmark = pytest.mark.skipif(not clock.IS_AVAILABLE, reason=clock.WHY_NOT)
 
 A_YEAR_AHEAD, NINE_HOURS_BEHIND, HALF_AN_HOUR = timedelta(days=400), -timedelta(hours=9), timedelta(minutes=30)
+DAYS_AHEAD = timedelta(days=20)
+"""Less than the broker keeps records: those of other tests are beside these."""
 
 
 def assert_all_is_released(here: world.World) -> None:
@@ -78,22 +80,26 @@ def server(stack, request, tmp_path) -> Iterator[timedelta]:
         started = subprocess.Popen(launch.argv, env=own, cwd=stack.run_dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         wait_until(lambda: started.poll() is not None or readiness.PROBES[service](layout))
+        assert started.poll() is None, (tmp_path / "server.log").read_text()[-2000:]
         yield shift
     finally:
         started.terminate()
-        started.wait(60)
+        try:
+            started.wait(30)
+        except subprocess.TimeoutExpired:
+            started.kill()
         supervision.start_service(stack.run_dir, service)
         readiness.await_ready(layout, service, threading.Event())
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + readiness.PATIENCE_SECONDS
     while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass in two minutes"
+        assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("server", [("kafka", -HALF_AN_HOUR), ("kafka", A_YEAR_AHEAD)], indirect=True, ids=["behind", "ahead"])
+@pytest.mark.parametrize("server", [("kafka", -HALF_AN_HOUR), ("kafka", DAYS_AHEAD)], indirect=True, ids=["behind", "ahead"])
 def test_a_broker_with_a_wrong_clock_changes_nothing_that_people_read(here, server):
     """It stamps each record with its time; what was recorded when, and what is too old, goes by the database's."""
     here.send()

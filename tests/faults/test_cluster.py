@@ -5,8 +5,10 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -20,6 +22,7 @@ from infra.stack.board import Board
 from infra.stack.bring_up import bring_up
 from infra.stack.layout import Layout
 from infra.stack.ports import kept_ports
+from infra.stack.services import registry
 from infra.stack.services.minio import drives
 from infra.stack.take_down import reset
 from tests import main_job
@@ -30,7 +33,7 @@ SIZE = main_job.Size(residents=500, requests=7_000)
 """Few people, and requests of two whole months, so that there is open data."""
 pytestmark = pytest.mark.timeout(1800)  # the whole job, on one machine with all the processes of a cluster
 
-KILLED = ("kafka-2", "spark-worker-1")
+KILLED = ("kafka-2", "spark-worker-1", "spark-master")
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +45,18 @@ def run_dir() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def layout(run_dir: Path) -> Layout:
+    return Layout(run_dir, kept_ports(run_dir / "ports.json"))
+
+
 @pytest.fixture(scope="module")
 def told(run_dir, tmp_path_factory) -> Iterator[main_job.Told]:
     settings = bring_up(run_dir, {}, Board(Console(stderr=True)), "cluster")
 
     def lose_one_of_each(_: object) -> None:
         found = supervision.states(run_dir)
-        drive = drives(Layout(run_dir, kept_ports(run_dir / "ports.json")))[-1]
+        drive = drives(layout(run_dir))[-1]
+        assert psutil.Process(found["spark-worker-1"].pid).children(), "it has no executor: its loss would show nothing"
         for service in KILLED:
             os.kill(found[service].pid, signal.SIGKILL)
         drive.rename(drive.with_name("lost"))
@@ -87,6 +95,28 @@ def test_all_was_lost_in_the_middle_and_is_back_but_for_the_drive(told, run_dir)
     assert all(f"exited: {service} (terminated by SIGKILL" in log for service in KILLED)
     assert all(state.state in ("RUNNING", "EXITED") for state in supervision.states(run_dir).values())
     assert (run_dir / "data" / "minio" / "lost").is_dir()
+
+
+def test_everything_listens_on_loopback_only_and_no_secret_is_in_an_argument_list(told, run_dir):
+    here = layout(run_dir)
+    members = processes.leftovers(run_dir, [supervision.SUPERVISOR, *registry.services(here.profile)])
+    secrets = [path.read_text() for path in here.secrets.iterdir()]
+    sockets, words = [], []
+    for process in members:
+        with suppress(psutil.NoSuchProcess):  # a worker that ended meanwhile
+            sockets += process.net_connections("inet")
+            words.append(" ".join(process.cmdline()))
+    listening = {(socket.laddr.ip, socket.laddr.port) for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    assert {port for _, port in listening} >= set(here.ports.values())
+    assert {ip for ip, _ in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert any("CoarseGrainedExecutorBackend" in line for line in words)
+    assert not any(secret in line for line in words for secret in secrets)
+
+
+def test_no_client_of_spark_can_read_a_secret(told, run_dir):
+    shown = str(told.ports.spark.conf.getAll)
+    assert "spark.authenticate.secret" in shown
+    assert [path.name for path in layout(run_dir).secrets.iterdir() if path.read_text() in shown] == []
 
 
 def test_a_folder_stays_of_its_profile(told, run_dir):

@@ -48,7 +48,7 @@ def test_the_clocks_of_this_machine_and_of_spark_are_right(stack, source):
 
 
 @pytest.mark.parametrize(
-    ("off", "said"), [(-timedelta(minutes=1), "0:01:00 behind"), (timedelta(days=400), "400 days.* ahead of")]
+    ("off", "said"), [(-MINUTE, "0:01:00 behind"), (timedelta(days=400), "400 days.* ahead of")]
 )
 def test_a_clock_that_is_off_is_refused(source, off, said):
     with pytest.raises(ConfigError, match=f"the clock of this machine is {said} the database's"):

@@ -14,7 +14,7 @@ from pathlib import Path
 from commonweal.errors import CommonwealError, ConfigError
 from commonweal.settings import load_settings
 from infra.install import broker_jars
-from infra.stack.layout import Layout
+from infra.stack.layout import APPLIED, Layout
 from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
 from infra.stack.services import jvm
@@ -43,7 +43,7 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:admin
 allow.everyone.if.no.acl.found=false
 auto.create.topics.enable=false
-broker.session.timeout.ms=3000
+broker.session.timeout.ms={patience}
 broker.heartbeat.interval.ms=500
 log.dirs={data}
 log.retention.ms=-1
@@ -93,6 +93,7 @@ def launch_kafka(layout: Layout, number: int = 1) -> Launch:
     sections = jaas_section("KafkaServer", "admin", secret) + _controllers_section(secret)
     jaas = write_private(layout.private / f"{service}-jaas.conf", sections)
     if not (layout.data(service) / "meta.properties").is_file():
+        _refuse_forgetful(layout, service)
         _format(layout, number, folder)
     login = f"-Djava.security.auth.login.config={jaas}"
     # The first tier of compilation only while formatting: a broker that runs for days wants both.
@@ -110,6 +111,8 @@ def server_properties(layout: Layout, number: int) -> str:
         controllers=",".join(f"127.0.0.1:{layout.ports[f'{name}-controller']}" for name in brokers),
         replicas=replicas,
         quorum=replicas // 2 + 1,
+        # Alone, a broker that comes back is to be taken for it soon; among others, one that is slow is not to be taken for dead.
+        patience=3000 if len(brokers) == 1 else 9000,
         tls=layout.tls,
         data=layout.data(brokers[number - 1]),
     )
@@ -138,6 +141,15 @@ def _controllers_section(secret: str) -> str:
     module = "org.apache.kafka.common.security.plain.PlainLoginModule"
     login = f'username="admin" password="{secret}" user_admin="{secret}"'
     return f"controller.KafkaServer {{\n  {module} required {login};\n}};\n"
+
+
+def _refuse_forgetful(layout: Layout, service: str) -> None:
+    """One of several brokers that has lost its folder must not vote as what it was: what it had agreed to would be undone."""
+    if len(layout.profile.kafka) > 1 and (layout.run_dir / APPLIED).exists():
+        raise ConfigError(
+            f"{service} has lost what it kept in {layout.data(service)}, and the others would take it for the one that had not; "
+            "put that folder back, or begin anew: commonweal stack reset, then commonweal restore"
+        )
 
 
 def _format(layout: Layout, number: int, folder: Path) -> None:
@@ -170,7 +182,7 @@ def made_id(layout: Layout, of: str) -> str:
 
     Its first bit is 0: else it might begin with a dash, and be taken for an option.
     """
-    made = hashlib.sha256((layout.tls / "ca.pem").read_bytes() + of.encode()).digest()
+    made = hashlib.sha256(f"{of} of {layout.secret('kafka-admin')}".encode()).digest()
     return base64.urlsafe_b64encode(bytes((made[0] & 0x7F, *made[1:16]))).decode().rstrip("=")
 
 

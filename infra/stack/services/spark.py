@@ -10,7 +10,6 @@ from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
 from infra.stack.services import jvm, spark_cluster, spark_java, spark_probe
 
-SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 HEAP_MEGABYTES = 2048
 KEPT = {
     "spark.connect.session.manager.defaultSessionTimeout": "20m",
@@ -33,11 +32,9 @@ def launch_spark(layout: Layout) -> Launch:
     shutil.rmtree(layout.data("spark"), ignore_errors=True)  # scratch only, and a killed server leaves its own behind
     layout.data("spark").mkdir(parents=True)
     settings = "".join(f"{name} {value}\n" for name, value in configuration(layout).items())
-    # A cluster knows its own by a secret; else no secret is in the configuration, where every client could read it.
-    settings += spark_cluster.secret_settings(layout) if layout.profile.workers else ""
-    written = write_private(layout.private / "spark.conf", settings)
-    submit = ("org.apache.spark.deploy.SparkSubmit", "--properties-file", str(written), "--class", SERVER)
-    return Launch((*_java(layout, folder), *submit, "spark-internal"), spark_java.environment(layout, folder))
+    (folder / "spark-defaults.conf").write_text(settings)
+    submit = ("org.apache.spark.deploy.SparkSubmit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer")
+    return Launch((*_java(layout, folder), *submit, "spark-internal"), _environment(layout, folder))
 
 
 def configuration(layout: Layout) -> dict[str, str]:
@@ -87,6 +84,16 @@ def _catalog(layout: Layout) -> dict[str, str]:
         ".client.region": REGION,
         ".cache-enabled": "false",  # others commit too: a cached table would be an old one
     }
+
+
+def _environment(layout: Layout, folder: Path) -> dict[str, str]:
+    pgpass = f"127.0.0.1:{layout.ports['postgres']}:*:spark:{layout.secret('postgres-spark')}\n"
+    own = {
+        "SPARK_CONNECT_AUTHENTICATE_TOKEN": layout.secret("spark-token"),
+        "PGPASSFILE": str(write_private(layout.private / "spark.pgpass", pgpass)),
+    }
+    known = spark_cluster.authentication(layout) if layout.profile.workers else {}
+    return spark_java.environment(folder) | spark_java.store_login(layout) | own | known
 
 
 def _java(layout: Layout, folder: Path) -> tuple[str, ...]:

@@ -35,24 +35,28 @@ def write_logging(layout: Layout, service: str) -> Path:
     return folder
 
 
-def environment(layout: Layout, folder: Path) -> dict[str, str]:
-    """What every process of Spark finds in its environment: where its secrets are, and the token."""
-    password = layout.secret("postgres-spark")
-    pgpass = f"127.0.0.1:{layout.ports['postgres']}:*:spark:{password}\n"
-    keys = f"[default]\naws_access_key_id = spark\naws_secret_access_key = {layout.secret('minio-spark')}\n"
+def environment(folder: Path) -> dict[str, str]:
+    """What every process of Spark finds in its environment.
+
+    Args:
+        folder: Of its configuration.
+    """
     return {
-        "SPARK_CONNECT_AUTHENTICATE_TOKEN": layout.secret("spark-token"),
         "SPARK_CONF_DIR": str(folder),
         "SPARK_HOME": str(_pyspark()),
         "SPARK_LOCAL_IP": "127.0.0.1",
-        "PGPASSFILE": str(write_private(layout.private / "spark.pgpass", pgpass)),
-        "AWS_SHARED_CREDENTIALS_FILE": str(write_private(layout.private / "spark-s3.ini", keys)),
-        "AWS_CONFIG_FILE": os.devnull,
         "PYSPARK_PYTHON": sys.executable,
         "MALLOC_ARENA_MAX": "2",  # the C library otherwise keeps an arena of memory for every few threads
         "JAVA_HOME": str(java().parent.parent),
         "SPARK_SCALA_VERSION": _scala(),  # a worker would look for it in folders that only a checkout of Spark has
     }
+
+
+def store_login(layout: Layout) -> dict[str, str]:
+    """Where those who read and write objects find their login."""
+    keys = f"[default]\naws_access_key_id = spark\naws_secret_access_key = {layout.secret('minio-spark')}\n"
+    written = write_private(layout.private / "spark-s3.ini", keys)
+    return {"AWS_SHARED_CREDENTIALS_FILE": str(written), "AWS_CONFIG_FILE": os.devnull}
 
 
 def opened() -> tuple[str, ...]:

@@ -44,7 +44,8 @@ def test_master_and_workers_know_each_other_by_a_secret_and_show_nobody_their_pa
         (written,) = _after("--properties-file", argv)
         lines = dict(line.split() for line in Path(written).read_text().splitlines())
         assert Path(written).stat().st_mode & 0o777 == 0o600
-        assert (lines["spark.authenticate"], lines["spark.authenticate.secret"]) == ("true", layout.secret("spark-cluster"))
+        assert lines["spark.authenticate"] == "true"
+        assert registry.launcher(name)(layout).environment["_SPARK_AUTH_SECRET"] == layout.secret("spark-cluster")
         assert lines["spark.ui.filters"] == "org.apache.spark.ui.JWSFilter"
         assert layout.secret("spark-cluster") not in " ".join(argv)
 

@@ -38,6 +38,21 @@ def test_a_local_folder_does_not_become_a_cluster(tmp_path: Path) -> None:
 def test_an_unknown_profile_is_named_with_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no huge; choose from local, cluster"):
         choose_profile(tmp_path, "huge")
+    (tmp_path / "profile").write_text("")
+    with pytest.raises(ConfigError, match="names no profile"):
+        kept_profile(tmp_path)
+
+
+def test_a_start_that_was_refused_has_chosen_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="typo"):
+        prepare(tmp_path / "run", {"typo": 1}, "cluster")
+    assert kept_profile(tmp_path / "run") == LOCAL
+
+
+def test_a_broker_that_lost_its_folder_is_not_made_anew_as_the_same_voter(cluster: Layout) -> None:
+    (cluster.run_dir / "applied").touch()
+    with pytest.raises(ConfigError, match="kafka-2 has lost what it kept"):
+        registry.launcher("kafka-2")(cluster)
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
@@ -71,7 +86,8 @@ def test_each_object_is_spread_over_four_drives(cluster: Layout) -> None:
     assert len(set(minio.drives(cluster))) == 4
 
 
-def test_what_clients_of_spark_can_read_holds_no_secret_that_this_code_put_there(cluster: Layout) -> None:
-    shown = str(spark.configuration(cluster))
+def test_what_clients_of_spark_can_read_holds_no_secret(cluster: Layout) -> None:
+    registry.launcher("spark")(cluster)
+    shown = str(spark.configuration(cluster)) + (cluster.config / "spark" / "spark-defaults.conf").read_text()
     assert spark_cluster.address(cluster) in shown
     assert not [path.name for path in cluster.secrets.iterdir() if path.read_text() in shown]
