@@ -47,9 +47,7 @@ def test_the_clocks_of_this_machine_and_of_spark_are_right(stack, source):
         ports.close()
 
 
-@pytest.mark.parametrize(
-    ("off", "said"), [(-MINUTE, "0:01:00 behind"), (timedelta(days=400), "400 days.* ahead of")]
-)
+@pytest.mark.parametrize(("off", "said"), [(-MINUTE, "0:01:00 behind"), (timedelta(days=400), "400 days.* ahead of")])
 def test_a_clock_that_is_off_is_refused(source, off, said):
     with pytest.raises(ConfigError, match=f"the clock of this machine is {said} the database's"):
         refuse_other_time(source, "this machine", lambda: datetime.now(UTC) + off)
