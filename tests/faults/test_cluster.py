@@ -29,8 +29,8 @@ from tests import main_job
 from tests.conftest import OWNER, PREFIX
 from tests.faults import world
 
-SIZE = main_job.Size(residents=500, requests=7_000)
-"""Few people, and requests of two whole months, so that there is open data."""
+SIZE = main_job.Size(residents=500, requests=40_000)
+"""Few people, and as many months of requests as it takes before there is open data."""
 pytestmark = pytest.mark.timeout(1800)  # the whole job, on one machine with all the processes of a cluster
 
 KILLED = ("kafka-2", "spark-worker-1", "spark-master")
