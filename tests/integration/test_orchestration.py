@@ -42,13 +42,14 @@ def airflow(settings) -> Iterator[Airflow]:
 
 
 @pytest.fixture
-def outbox(settings) -> Iterator[None]:
-    """Three messages of one dataset and one of another; gone at the end."""
+def outbox(settings) -> Iterator[dict[TopicPartition, int]]:
+    """Three messages of one dataset and one of another, gone at the end; gives where the topic ended before they were there."""
+    start = end(settings)
     rows = [(GUEST, 1, "refused"), (GUEST, 2, "released"), ("announced_guest.pen", 1, "released"), (GUEST, 3, "rolled_back")]
     with engine(settings, "commonweal").begin() as connection:
         for dataset, seq, kind in rows:
             connection.execute(PUT, {"dataset": dataset, "seq": seq, "kind": kind, "payload": json.dumps({"release": seq})})
-    yield
+    yield start
     with engine(settings, "commonweal").begin() as connection:
         connection.execute(FORGET)
 
@@ -92,12 +93,10 @@ def drained(settings: Settings, dataset: str) -> None:
         assert time.monotonic() < deadline
 
 
-@pytest.mark.usefixtures("outbox")
-def test_the_outbox_is_announced_in_order_and_once(settings):
-    start = end(settings)
+def test_the_outbox_is_announced_in_order_and_once(settings, outbox):
     drained(settings, GUEST)
     announce(settings)
-    assert announced(settings, start, GUEST) == [
+    assert announced(settings, outbox, GUEST) == [
         (f"{GUEST}/1", "commonweal.refused", 1),
         (f"{GUEST}/2", "commonweal.released", 2),
         (f"{GUEST}/3", "commonweal.rolled_back", 3),
