@@ -114,9 +114,10 @@ def test_everything_listens_on_loopback_only_and_no_secret_is_in_an_argument_lis
 
 
 def test_no_client_of_spark_can_read_a_secret(told, run_dir):
-    shown = str(told.ports.spark.conf.getAll)
-    assert "spark.authenticate.secret" in shown
-    assert [path.name for path in layout(run_dir).secrets.iterdir() if path.read_text() in shown] == []
+    session, here = told.ports.spark, layout(run_dir)
+    shown = str(session.conf.getAll) + str(session.sql("SET -v").collect()) + str(session.sql("SET").collect())
+    assert f"127.0.0.1:{here.ports['postgres']}" in shown, "the settings are what was read"
+    assert [path.name for path in here.secrets.iterdir() if path.read_text() in shown] == []
 
 
 def test_a_folder_stays_of_its_profile(told, run_dir):
