@@ -23,7 +23,10 @@ PREFIX, OWNER = "commonweal-stack-", "test-run"
 WHOLE = (
     "tests/e2e/",
     "tests/faults/test_random_faults.py",
-    *(f"tests/integration/test_{name}.py" for name in ("health_page", "orchestration", "stack", "stack_kills", "watch")),
+    *(
+        f"tests/integration/test_{name}.py"
+        for name in ("broken_contract", "health_page", "orchestration", "stack", "stack_kills", "watch")
+    ),
 )
 """Tests that need Airflow and the programs too."""
 

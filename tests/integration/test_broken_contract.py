@@ -102,6 +102,7 @@ def test_apply_refuses_and_takes_nothing_away(broken):
         apply(broken.settings)
 
 
+@pytest.mark.usefixtures("whole_stack")
 def test_watch_says_so_and_goes_on(broken):
     with opened(broken.settings) as look, capture_logs() as logs:
         assert isinstance(look(), tuple)
