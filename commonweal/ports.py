@@ -53,9 +53,9 @@ class Ports:
             ConfigError: This machine's clock is too far from the database's.
         """
         from commonweal.lake.catalog import catalog
-        from commonweal.lake.clocks import own_clock, refuse_other_time
+        from commonweal.lake.clocks import refuse_own_time
 
-        refuse_other_time(self.engine, "this machine", own_clock)
+        refuse_own_time(self.engine)
         return catalog(self.settings, PROGRAM)
 
     @cached_property

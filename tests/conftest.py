@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,25 +89,18 @@ def stack() -> Iterator[RunningStack]:
     With ``COMMONWEAL_TEST_STACK`` set to a run folder, the stack there is used, brought up if it is not, and left running:
     for a quick repeat while one works on a test.
     """
-    from infra.stack import processes, supervision
+    from infra.stack import supervision
     from infra.stack.bring_up import LAKEHOUSE, bring_up_only
     from infra.stack.services import registry
-    from infra.stack.take_down import reset
 
     given = os.environ.get("COMMONWEAL_TEST_STACK")
-    # Not pytest's own folder: PostgreSQL's user must be able to pass through, and a socket's path must be short.
-    run_dir = Path(given, os.environ.get("PYTEST_XDIST_WORKER", "")).resolve() if given else Path(tempfile.mkdtemp(prefix=PREFIX))
+    kept = Path(given, os.environ.get("PYTEST_XDIST_WORKER", "")).resolve() if given else None
     if not given:
         _end_orphans()
-        processes.record(run_dir, OWNER, os.getpid())
-    try:
+    with nullcontext(kept) if kept else temporary_run_dir() as run_dir:
         states = supervision.states(run_dir)
         is_there = bool(states) and all(states[name].state == "RUNNING" for name in LAKEHOUSE if name in registry.MODULES)
-        yield RunningStack(load_settings(run_dir) if is_there else bring_up_only(LAKEHOUSE, run_dir, _board()), run_dir)
-    finally:
-        if not given:
-            reset(run_dir)
-            shutil.rmtree(run_dir, ignore_errors=True)
+        yield RunningStack(load_settings(run_dir) if is_there else bring_up_only(LAKEHOUSE, run_dir, board()), run_dir)
     left = [thread.name for thread in threading.enumerate() if thread.name.startswith("kafka-io-")]
     assert left == [], "a test left its Kafka client open: it would try on, and log it, after the run"
 
@@ -116,10 +110,29 @@ def whole_stack(stack: RunningStack) -> RunningStack:
     """The same with Airflow, watch and announce: what is published is worked on by itself."""
     from infra.stack.bring_up import bring_up
 
-    return RunningStack(bring_up(stack.run_dir, {}, _board()), stack.run_dir)
+    return RunningStack(bring_up(stack.run_dir, {}, board()), stack.run_dir)
 
 
-def _board() -> "Board":
+@contextmanager
+def temporary_run_dir() -> Iterator[Path]:
+    """A run folder that is gone afterwards, its stack too; the next run ends what is left, if this one is killed.
+
+    Not pytest's own folder: PostgreSQL's user must be able to pass through, and a socket's path must be short.
+    """
+    from infra.stack import processes
+    from infra.stack.take_down import reset
+
+    run_dir = Path(tempfile.mkdtemp(prefix=PREFIX))
+    processes.record(run_dir, OWNER, os.getpid())
+    try:
+        yield run_dir
+    finally:
+        reset(run_dir)
+        shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def board() -> "Board":
+    """Where a start shows its progress: beside pytest's own output."""
     from rich.console import Console
 
     from infra.stack.board import Board

@@ -36,10 +36,10 @@ def apply_tables(settings: Settings, contracts: Iterable[Contract], *, plan: boo
 def _tables(settings: Settings, contracts: Iterable[Contract]) -> Iterator[Operation]:
     from commonweal.database import engine
     from commonweal.lake.catalog import catalog
-    from commonweal.lake.clocks import own_clock, refuse_other_time
+    from commonweal.lake.clocks import refuse_own_time
     from commonweal.lake.tables import add_columns, create_table, lacking, set_properties, wanted_tables
 
-    refuse_other_time(engine(settings, "pipeline"), "this machine", own_clock)
+    refuse_own_time(engine(settings, "pipeline"))
     lake = catalog(settings, "pipeline")
     wanted = {table: schema for contract in contracts for table, schema in wanted_tables(contract).items()}
     for table, schema in wanted.items():

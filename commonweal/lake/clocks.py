@@ -35,15 +35,19 @@ def refuse_other_time(source: Engine, whose: str, clock: Callable[[], datetime])
         far = timedelta(seconds=round(abs(off).total_seconds()))
         raise ConfigError(
             f"the clock of {whose} is {far} {'ahead of' if off > timedelta(0) else 'behind'} the database's, and Spark could not "
-            "read a table that is written by it; nothing was written: set the clocks (NTP)"
+            "read a table that is written by it; nothing changed: set the clocks (NTP)"
         )
+
+
+def refuse_own_time(source: Engine) -> None:
+    """Refuse this machine's clock, from which pyiceberg takes the time that it writes.
+
+    Raises:
+        ConfigError, TransientError: As ``refuse_other_time``.
+    """
+    refuse_other_time(source, "this machine", lambda: datetime.now(UTC))
 
 
 def difference(before: datetime, shown: datetime, after: datetime) -> timedelta:
     """By how much a clock is off that was read between two looks at the right one; zero if it may be right."""
     return max(shown - after, timedelta(0)) + min(shown - before, timedelta(0))
-
-
-def own_clock() -> datetime:
-    """The time as this machine has it, from where Iceberg takes it too."""
-    return datetime.now(UTC)

@@ -30,7 +30,7 @@ from commonweal.database import database_errors, translated
 from commonweal.errors import ConflictError, TransientError
 from commonweal.lake import lease as leases
 from commonweal.lake.catalog import load
-from commonweal.lake.clocks import own_clock, refuse_other_time
+from commonweal.lake.clocks import refuse_own_time
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import TableId
 from commonweal.outbox import Announcement
@@ -115,7 +115,7 @@ def commit(engine: Engine, lake: SqlCatalog, change: Change) -> None:
         ConflictError: A ref was not where the change expected it, or ``rows`` found a conflict; nothing changed.
         TransientError: Store or database is unreachable, and reading shows that nothing changed.
     """
-    refuse_other_time(engine, "this machine", own_clock)  # here too: a clock may jump while a step is at work
+    refuse_own_time(engine)  # here too: a clock may jump while a step is at work
     retrying = Retrying(
         retry=retry_if_exception_type(_PointerMovedError),
         stop=stop_after_attempt(STAGE_ATTEMPTS),

@@ -1,16 +1,13 @@
 """The cluster profile: the main job comes to its end while a broker, a worker and a drive are lost in the middle of it."""
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from rich.console import Console
 
 from commonweal import bus
 from commonweal.errors import ConfigError
@@ -18,15 +15,13 @@ from commonweal.lake.releases import current_release
 from infra.demo.story import CASES, HOTLINE
 from infra.demo.town import REGISTER
 from infra.stack import processes, supervision
-from infra.stack.board import Board
 from infra.stack.bring_up import bring_up
 from infra.stack.layout import Layout
 from infra.stack.ports import kept_ports
 from infra.stack.services import registry
 from infra.stack.services.minio import drives
-from infra.stack.take_down import reset
 from tests import main_job
-from tests.conftest import OWNER, PREFIX
+from tests.conftest import board, temporary_run_dir
 from tests.faults import world
 
 SIZE = main_job.Size(residents=500, requests=40_000)
@@ -38,11 +33,8 @@ KILLED = ("kafka-2", "spark-worker-1", "spark-master")
 
 @pytest.fixture(scope="module")
 def run_dir() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    processes.record(folder, OWNER, os.getpid())
-    yield folder
-    reset(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    with temporary_run_dir() as made:
+        yield made
 
 
 def layout(run_dir: Path) -> Layout:
@@ -51,7 +43,7 @@ def layout(run_dir: Path) -> Layout:
 
 @pytest.fixture(scope="module")
 def told(run_dir, tmp_path_factory) -> Iterator[main_job.Told]:
-    settings = bring_up(run_dir, {}, Board(Console(stderr=True)), "cluster")
+    settings = bring_up(run_dir, {}, board(), "cluster")
 
     def lose_one_of_each(_: object) -> None:
         found = supervision.states(run_dir)
@@ -122,4 +114,4 @@ def test_no_client_of_spark_can_read_a_secret(told, run_dir):
 
 def test_a_folder_stays_of_its_profile(told, run_dir):
     with pytest.raises(ConfigError, match="is of profile cluster"):
-        bring_up(run_dir, {}, Board(Console(stderr=True)), "local")
+        bring_up(run_dir, {}, board(), "local")

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from commonweal import database
 from commonweal.database import engine, this_day
 from commonweal.errors import ConfigError
-from commonweal.lake.clocks import own_clock, refuse_other_time
+from commonweal.lake.clocks import refuse_other_time, refuse_own_time
 from commonweal.lake.spark import clock
 from commonweal.ports import open_ports
 
@@ -41,7 +41,7 @@ def test_periods_are_closed_by_the_databases_day(source, monkeypatch):
 def test_the_clocks_of_this_machine_and_of_spark_are_right(stack, source):
     ports = open_ports(stack.settings)
     try:
-        refuse_other_time(source, "this machine", own_clock)
+        refuse_own_time(source)
         refuse_other_time(source, "Spark", lambda: clock(ports.spark))
     finally:
         ports.close()

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from infra.demo.town import REGISTER
 from infra.stack import processes
 from infra.stack.bring_up import RESTORING
 from infra.stack.take_down import reset, take_down
-from tests.conftest import OWNER, PREFIX
+from tests.conftest import OWNER, temporary_run_dir
 from tests.integration.lost import (
     AFTER,
     BEFORE,
@@ -79,11 +78,8 @@ class Lost:
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """The folder of the stack that will be lost, and of the one after it; also found by the next run if this one is killed."""
-    made = Path(tempfile.mkdtemp(prefix=PREFIX))
-    processes.record(made, OWNER, os.getpid())
-    yield made
-    reset(made)
-    shutil.rmtree(made, ignore_errors=True)
+    with temporary_run_dir() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
