@@ -1,4 +1,4 @@
-"""One real stack for each worker of a run, on free ports, in a folder of its own: never a user's."""
+"""One real stack for a whole run, on free ports, in a folder of its own: never a user's."""
 
 import fcntl
 import os
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from infra.stack.board import Board
 
 PREFIX, OWNER = "commonweal-stack-", "test-run"
+ON_THE_STACK = ("tests/cases/", "tests/e2e/", "tests/faults/", "tests/integration/")
 WHOLE = (
     "tests/e2e/",
     "tests/faults/test_random_faults.py",
@@ -30,6 +31,10 @@ WHOLE = (
     ),
 )
 """Tests that need Airflow and the programs too."""
+ALONE = ("tests/faults/test_cluster.py", "tests/integration/test_lost_everything.py")
+"""Tests that bring up stacks of their own."""
+WHOLE_STACK = pytest.StashKey[Path]()
+"""Run folder of the stack while all of it is up."""
 
 # Time is measured by benches, never by tests; under CI Hypothesis has such a profile of its own.
 settings.register_profile("untimed", deadline=None)
@@ -43,28 +48,39 @@ os.environ.setdefault(QUICK, "1")  # for every stack of this run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a module that asks for the whole stack and isn't named: the scheduler sees nothing of a test but its name."""
+    """On the stack, those that need all of it come first: the rest of it ends after them.
+
+    Refuses a module that asks for the whole stack and isn't named: others would find it ended.
+    """
     asking = {item.nodeid.partition("::")[0] for item in items if "whole_stack" in getattr(item, "fixturenames", ())}
     if strays := sorted(module for module in asking if not module.startswith(WHOLE)):
         raise pytest.UsageError(f"these ask for the whole stack, name them in tests/conftest.py::WHOLE: {', '.join(strays)}")
+    items.sort(key=lambda item: _place(item.nodeid))
+
+
+def _place(nodeid: str) -> tuple[bool, bool, bool]:
+    """In which order tests come: the stack, all of it first; then those that need none; then those with stacks of their own."""
+    return _group(nodeid) != "the stack", nodeid.startswith(ALONE), not nodeid.startswith(WHOLE)
+
+
+def _group(nodeid: str) -> str:
+    """What stays together on one worker: all that share the stack, a module that has its own, or a folder."""
+    if nodeid.startswith(ALONE):
+        return nodeid.partition("::")[0]
+    return "the stack" if nodeid.startswith(ON_THE_STACK) or "on_the_stack" in nodeid else nodeid.split("/")[1]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hand out modules in the order of their names: those on a stack come first, and the many short ones even out the end.
-
-    Each worker has a stack of its own, and one of them all that need a whole one.
-    """
+    """One worker has the stack, the other does the rest: two stacks at a time take more from two cores than they give."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByModule(LoadScopeScheduling):
+    class ByNeed(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            if nodeid.startswith(WHOLE):
-                return "the whole stack"
-            return "mutations on the stack" if "on_the_stack" in nodeid else nodeid.partition("::")[0]
+            return _group(nodeid)
 
-    config.option.loadscopereorder = False  # else those with the most tests would come first, and they are the short ones
-    return ByModule(config, log)
+    config.option.loadscopereorder = False  # else the group with the most tests would come first, and that is the quick one
+    return ByNeed(config, log)
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,7 @@ class RunningStack:
 def stack() -> Iterator[RunningStack]:
     """A lakehouse that is up: stores with every contract applied, and Spark. Gone after the run.
 
-    Nothing starts a step by itself, unless a test of this worker asked for ``whole_stack`` before.
+    Nothing starts a step by itself, unless the test asks for ``whole_stack``.
 
     With ``COMMONWEAL_TEST_STACK`` set to a run folder, the stack there is used, brought up if it is not, and left running:
     for a quick repeat while one works on a test.
@@ -94,7 +110,7 @@ def stack() -> Iterator[RunningStack]:
     from infra.stack.services import registry
 
     given = os.environ.get("COMMONWEAL_TEST_STACK")
-    kept = Path(given, os.environ.get("PYTEST_XDIST_WORKER", "")).resolve() if given else None
+    kept = Path(given).resolve() if given else None
     if not given:
         _end_orphans()
     with nullcontext(kept) if kept else temporary_run_dir() as run_dir:
@@ -106,11 +122,26 @@ def stack() -> Iterator[RunningStack]:
 
 
 @pytest.fixture(scope="session")
-def whole_stack(stack: RunningStack) -> RunningStack:
+def whole_stack(stack: RunningStack, request: pytest.FixtureRequest) -> RunningStack:
     """The same with Airflow, watch and announce: what is published is worked on by itself."""
     from infra.stack.bring_up import bring_up
 
-    return RunningStack(bring_up(stack.run_dir, {}, board()), stack.run_dir)
+    settings = bring_up(stack.run_dir, {}, board())
+    request.config.stash[WHOLE_STACK] = stack.run_dir
+    return RunningStack(settings, stack.run_dir)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """After the last test that needs them, end Airflow and the programs: they take a part of a core even when idle."""
+    run_dir = item.config.stash.get(WHOLE_STACK, None)
+    if run_dir and not item.nodeid.startswith(WHOLE):
+        from infra.stack import supervision
+        from infra.stack.bring_up import LAKEHOUSE
+        from infra.stack.services import registry
+
+        for service in {*registry.services()} - {*LAKEHOUSE}:
+            supervision.stop_service(run_dir, service)
+        del item.config.stash[WHOLE_STACK]
 
 
 @contextmanager
@@ -143,7 +174,7 @@ def board() -> "Board":
 def _end_orphans() -> None:
     """End stacks whose test run was killed before it could: known by the pid and start time that the run wrote down.
 
-    One worker at a time: both would find the same.
+    One run at a time: two would find the same.
     """
     from infra.stack import processes
     from infra.stack.take_down import reset

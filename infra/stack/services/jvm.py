@@ -15,7 +15,12 @@ def start(megabytes: int) -> tuple[str, ...]:
     Args:
         megabytes: Most memory for the heap.
     """
+    return (str(java()), f"-Xmx{megabytes}m", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto", *shared())
+
+
+def shared() -> tuple[str, ...]:
+    """The flags that executors have too, which their worker starts: how memory is collected and code compiled."""
     # Of the little code that lightly compiled programs are given room for, Spark's generated classes fill the most: each time it
     # is full, all memory is collected.
     quick = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m") if os.environ.get(QUICK) else ()
-    return (str(java()), f"-Xmx{megabytes}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto", *quick)
+    return ("-XX:+UseSerialGC", *quick)

@@ -74,7 +74,7 @@ def configuration(layout: Layout) -> dict[str, str]:
         "aws.disableEc2Metadata": "true",
         "log4j2.configurationFile": folder / "log4j2.properties",
     }
-    options = ("-XX:+UseSerialGC", *(f'"-D{name}={value}"' for name, value in defined.items()))
+    options = (*jvm.shared(), *(f'"-D{name}={value}"' for name, value in defined.items()))
     return {
         "spark.master": address(layout),
         "spark.authenticate": "true",
