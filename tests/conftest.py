@@ -1,4 +1,4 @@
-"""One real stack for a whole run, on free ports, in a folder of its own: never a user's."""
+"""One real stack for each worker of a run, on free ports, in a folder of its own: never a user's."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from infra.stack.board import Board
 
 PREFIX, OWNER = "commonweal-stack-", "test-run"
-ON_THE_STACK = ("tests/cases/", "tests/e2e/", "tests/faults/", "tests/integration/")
+ON_A_STACK = ("tests/cases/", "tests/e2e/", "tests/faults/", "tests/integration/")
 WHOLE = (
     "tests/e2e/",
     "tests/faults/test_random_faults.py",
@@ -48,39 +48,38 @@ os.environ.setdefault(QUICK, "1")  # for every stack of this run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On the stack, those that need all of it come first: the rest of it ends after them.
+    """Put tests in an order in which two workers have few servers at a time between them.
+
+    First those on the whole stack, of which the rest ends after them; then those that need no server, those that bring up stacks
+    of their own, and those that share a lakehouse, of which each worker has one by then.
 
     Refuses a module that asks for the whole stack and isn't named: others would find it ended.
     """
     asking = {item.nodeid.partition("::")[0] for item in items if "whole_stack" in getattr(item, "fixturenames", ())}
     if strays := sorted(module for module in asking if not module.startswith(WHOLE)):
         raise pytest.UsageError(f"these ask for the whole stack, name them in tests/conftest.py::WHOLE: {', '.join(strays)}")
-    items.sort(key=lambda item: _place(item.nodeid))
 
+    def place(item: pytest.Item) -> tuple[bool, ...]:
+        name = item.nodeid
+        needs_server = name.startswith(ON_A_STACK) or "on_the_stack" in name
+        return not name.startswith(WHOLE), needs_server, not name.startswith(ALONE)
 
-def _place(nodeid: str) -> tuple[bool, bool, bool]:
-    """In which order tests come: the stack, all of it first; then those that need none; then those with stacks of their own."""
-    return _group(nodeid) != "the stack", nodeid.startswith(ALONE), not nodeid.startswith(WHOLE)
-
-
-def _group(nodeid: str) -> str:
-    """What stays together on one worker: all that share the stack, a module that has its own, or a folder."""
-    if nodeid.startswith(ALONE):
-        return nodeid.partition("::")[0]
-    return "the stack" if nodeid.startswith(ON_THE_STACK) or "on_the_stack" in nodeid else nodeid.split("/")[1]
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One worker has the stack, the other does the rest: two stacks at a time take more from two cores than they give."""
+    """Hand out modules in the order in which they come; all on the whole stack go to one worker."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByNeed(LoadScopeScheduling):
+    class ByModule(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return _group(nodeid)
+            if nodeid.startswith(WHOLE):
+                return "the whole stack"
+            return "mutations on the stack" if "on_the_stack" in nodeid else nodeid.partition("::")[0]
 
-    config.option.loadscopereorder = False  # else the group with the most tests would come first, and that is the quick one
-    return ByNeed(config, log)
+    config.option.loadscopereorder = False  # else those with the most tests would come first, and they are the short ones
+    return ByModule(config, log)
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def stack() -> Iterator[RunningStack]:
     from infra.stack.services import registry
 
     given = os.environ.get("COMMONWEAL_TEST_STACK")
-    kept = Path(given).resolve() if given else None
+    kept = Path(given, os.environ.get("PYTEST_XDIST_WORKER", "")).resolve() if given else None
     if not given:
         _end_orphans()
     with nullcontext(kept) if kept else temporary_run_dir() as run_dir:
@@ -174,7 +173,7 @@ def board() -> "Board":
 def _end_orphans() -> None:
     """End stacks whose test run was killed before it could: known by the pid and start time that the run wrote down.
 
-    One run at a time: two would find the same.
+    One worker at a time: both would find the same.
     """
     from infra.stack import processes
     from infra.stack.take_down import reset
