@@ -8,6 +8,7 @@ from commonweal.lake.candidates import read_candidate
 from commonweal.lake.names import landing_table, released_tables
 from commonweal.lake.spark import at
 from infra.stack import supervision
+from streams.announce import announce
 from tests.faults import child, world
 from tests.faults.ledger import compare
 from tests.faults.points import POINTS, Point
@@ -15,10 +16,14 @@ from tests.faults.points import POINTS, Point
 
 @pytest.fixture(scope="module")
 def here(stack, tmp_path_factory):
-    """Datasets of this module's own; an announcer of the stack is stopped meanwhile, so that only children announce."""
+    """Datasets of this module's own.
+
+    An announcer of the stack is stopped meanwhile, and what waits of other datasets is sent before: children announce these only.
+    """
     made = world.open_world(stack.settings, tmp_path_factory.mktemp("points"), "points")
     runs = supervision.states(stack.run_dir)["announce"].pid
     supervision.stop_service(stack.run_dir, "announce")
+    announce(stack.settings)
     yield made
     if runs:
         supervision.start_service(stack.run_dir, "announce")
