@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PREFIX, OWNER = "commonweal-stack-", "test-run"
 ON_A_STACK = ("tests/cases/", "tests/e2e/", "tests/faults/", "tests/integration/")
+"""Folders of tests that need servers."""
 WHOLE = (
     "tests/e2e/",
     "tests/faults/test_random_faults.py",
@@ -31,9 +32,9 @@ WHOLE = (
     ),
 )
 """Tests that need Airflow and the programs too."""
-ALONE = ("tests/faults/test_cluster.py", "tests/integration/test_lost_everything.py")
+OWN_STACKS = ("tests/faults/test_cluster.py", "tests/integration/test_lost_everything.py")
 """Tests that bring up stacks of their own."""
-WHOLE_STACK = pytest.StashKey[Path]()
+IS_WHOLE = pytest.StashKey[Path]()
 """Run folder of the stack while all of it is up."""
 
 # Time is measured by benches, never by tests; under CI Hypothesis has such a profile of its own.
@@ -62,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> tuple[bool, ...]:
         name = item.nodeid
         needs_server = name.startswith(ON_A_STACK) or "on_the_stack" in name
-        return not name.startswith(WHOLE), needs_server, not name.startswith(ALONE)
+        return not name.startswith(WHOLE), needs_server, not name.startswith(OWN_STACKS)
 
     items.sort(key=place)
 
@@ -101,8 +102,8 @@ def stack() -> Iterator[RunningStack]:
 
     Nothing starts a step by itself, unless the test asks for ``whole_stack``.
 
-    With ``COMMONWEAL_TEST_STACK`` set to a run folder, the stack there is used, brought up if it is not, and left running:
-    for a quick repeat while one works on a test.
+    With ``COMMONWEAL_TEST_STACK`` set to a run folder, the stack there is used, brought up if it is not, and left running,
+    after tests of the whole stack without what only they need: for a quick repeat while one works on a test.
     """
     from infra.stack import supervision
     from infra.stack.bring_up import LAKEHOUSE, bring_up_only
@@ -126,13 +127,13 @@ def whole_stack(stack: RunningStack, request: pytest.FixtureRequest) -> RunningS
     from infra.stack.bring_up import bring_up
 
     settings = bring_up(stack.run_dir, {}, board())
-    request.config.stash[WHOLE_STACK] = stack.run_dir
+    request.config.stash[IS_WHOLE] = stack.run_dir
     return RunningStack(settings, stack.run_dir)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """After the last test that needs them, end Airflow and the programs: they take a part of a core even when idle."""
-    run_dir = item.config.stash.get(WHOLE_STACK, None)
+    run_dir = item.config.stash.get(IS_WHOLE, None)
     if run_dir and not item.nodeid.startswith(WHOLE):
         from infra.stack import supervision
         from infra.stack.bring_up import LAKEHOUSE
@@ -140,7 +141,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         for service in {*registry.services()} - {*LAKEHOUSE}:
             supervision.stop_service(run_dir, service)
-        del item.config.stash[WHOLE_STACK]
+        del item.config.stash[IS_WHOLE]
 
 
 @contextmanager
