@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from commonweal import bus
+from commonweal.lake import spark
 from infra.stack import bring_up, processes, status, supervision
 from infra.stack.board import Board
 from infra.stack.layout import Layout
@@ -88,7 +89,7 @@ def test_no_secret_is_in_what_a_spark_client_can_read(stack: Any, layout: Layout
     try:
         shown = str(session.conf.getAll) + str(session.sql("SET -v").collect()) + str(session.sql("SET").collect())
     finally:
-        session.client.close()
+        spark.end(session)
     assert f"127.0.0.1:{layout.ports['postgres']}" in shown, "the settings are what was read"
     assert [name for name, value in values.items() if value in shown] == []
 
@@ -133,7 +134,7 @@ def test_spark_wants_its_token(stack: Any) -> None:
         try:
             session.sql("SELECT 1").collect()
         finally:
-            session.client.close()
+            spark.end(session)
 
 
 RUNS = "/api/v2/dags/hotline.service_request/dagRuns"

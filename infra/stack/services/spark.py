@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from infra.install import spark_jars
+from infra.stack import spark_server
 from infra.stack.layout import REGION, Layout
 from infra.stack.program import Launch
 from infra.stack.secret_files import write_private
@@ -24,6 +25,13 @@ KEPT = {
     "spark.ui.retainedTasks": "1000",
 }
 """How much the server remembers of past work: little, since its pages are off, and a plan's text can be long."""
+SERVED = {
+    "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+    "spark.sql.artifact.isolation.enabled": "false",
+    "spark.sql.artifact.isolation.alwaysApplyClassloader": "false",
+    "spark.sql.codegen.cache.maxEntries": "2000",
+}
+"""Sessions share compiled plans and a daemon for Python workers: all are the platform's own, and none brings code along."""
 
 
 def launch_spark(layout: Layout) -> Launch:
@@ -33,8 +41,8 @@ def launch_spark(layout: Layout) -> Launch:
     layout.data("spark").mkdir(parents=True)
     settings = "".join(f"{name} {value}\n" for name, value in configuration(layout).items())
     (folder / "spark-defaults.conf").write_text(settings)
-    submit = ("org.apache.spark.deploy.SparkSubmit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer")
-    return Launch((*_java(layout, folder), *submit, "spark-internal"), _environment(layout, folder))
+    submit = ("org.apache.spark.deploy.SparkSubmit", spark_server.__file__)
+    return Launch((*_java(layout, folder), *submit), _environment(layout, folder))
 
 
 def configuration(layout: Layout) -> dict[str, str]:
@@ -59,7 +67,9 @@ def configuration(layout: Layout) -> dict[str, str]:
         "spark.sql.shuffle.partitions": "4",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         "spark.python.daemon.module": "infra.stack.spark_daemon",
+        "spark.python.worker.reuse": "false",
         **KEPT,
+        **SERVED,
         **{f"spark.sql.catalog.lake{name}": value for name, value in _catalog(layout).items()},
         **shared,
     }

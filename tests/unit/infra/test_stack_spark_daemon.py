@@ -1,4 +1,4 @@
-"""A daemon of Python workers without workers ends itself; one with a worker stays."""
+"""A daemon of Python workers without workers ends itself, one with a worker stays; it has loaded what workers import."""
 
 import os
 import socket
@@ -8,7 +8,23 @@ import sys
 import time
 
 import psutil
+import pytest
 
+from commonweal.settings import ROOT
+
+WORKED_WITH = ("decoding.workers", "decoding.rotation", "identity", "settings", "folding", "settling")
+"""Modules of the platform that a worker imports for what it is handed."""
+LOADED = """
+import importlib, sys, threading
+from infra.stack.spark_daemon import load_packages
+load_packages()
+assert threading.active_count() == 1, "a thread would not be there in a fork"
+loaded = set(sys.modules)
+for name in sys.argv[1:]:
+    importlib.import_module(f"commonweal.{name}")
+print(*loaded)
+print(*{*sys.modules} - loaded)
+"""
 SCRIPT = "from infra.stack.spark_daemon import main; main(idle=0.6, look=0.1)"
 
 
@@ -35,3 +51,25 @@ def test_with_a_worker_it_stays_until_that_is_gone() -> None:
         assert process.poll() is None
         psutil.Process(worker).kill()
         process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def modules() -> tuple[set[str], set[str]]:
+    """What the daemon has loaded, and what a worker loads then."""
+    argv = [sys.executable, "-c", LOADED, *WORKED_WITH]
+    run = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded, then = run.stdout.splitlines()
+    return set(loaded.split()), set(then.split())
+
+
+def test_a_worker_loads_only_the_platforms_own(modules: tuple[set[str], set[str]]) -> None:
+    _, then = modules
+    assert {"commonweal.decoding.workers", "commonweal.settling"} <= then
+    assert {name for name in then if name.partition(".")[0] != "commonweal"} == set()
+
+
+def test_a_daemon_has_loaded_nothing_of_the_platform(modules: tuple[set[str], set[str]]) -> None:
+    """Its workers would run yesterday's code after a change."""
+    loaded, _ = modules
+    assert "pyarrow" in loaded
+    assert {name for name in loaded if name.partition(".")[0] in ("commonweal", "jobs", "streams", "dags")} == set()

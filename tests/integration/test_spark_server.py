@@ -1,0 +1,44 @@
+"""What sessions of the Spark server share, and what they don't."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from commonweal.lake import spark
+from commonweal.settings import Settings
+
+
+def processes(_: Iterator[Any]) -> Iterator[Any]:
+    import pyarrow as pa
+
+    yield pa.RecordBatch.from_pydict({"pid": [os.getpid()], "daemon": [os.getppid()]})
+
+
+def worker(settings: Settings) -> tuple[int, int]:
+    """The process that worked for a new session, and the one that it was forked from."""
+    opened = spark.session(settings)
+    try:
+        (row,) = opened.range(1).coalesce(1).mapInArrow(processes, "pid long, daemon long").collect()
+        return row["pid"], row["daemon"]
+    finally:
+        spark.end(opened)
+
+
+def test_a_worker_ends_with_its_task_and_its_daemon_goes_on(stack):
+    """Changed code is read by the next task; what is forked has other people's packages already."""
+    (first, daemon), (second, same) = worker(stack.settings), worker(stack.settings)
+    assert first != second
+    assert daemon == same
+
+
+def test_sessions_share_no_names(stack):
+    """Compiled plans are shared; views and settings are not."""
+    one, other = spark.session(stack.settings), spark.session(stack.settings)
+    try:
+        one.range(1).createTempView("mine")
+        one.conf.set("spark.sql.shuffle.partitions", "7")
+        assert not other.catalog.tableExists("mine")
+        assert other.conf.get("spark.sql.shuffle.partitions") == "4"
+    finally:
+        spark.end(one)
+        spark.end(other)
