@@ -92,7 +92,8 @@ def _validate(frame: "DataFrame", rules: Sequence[Rule]) -> Sequence[Any]:
             ExpectationConfiguration(type=rule.expectation, kwargs=dict(rule.kwargs), meta={"rule": rule.id}) for rule in rules
         ],
     )
-    asset = context.data_sources.add_spark(name).add_dataframe_asset(name)
+    # By itself it would keep the rows in Spark's memory, for all sessions, and for good.
+    asset = context.data_sources.add_spark(name, persist=False).add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe(name).get_batch(batch_parameters={"dataframe": frame})
     results: Sequence[Any] = batch.validate(planned, result_format=COUNTS_ONLY).results
     return results

@@ -4,8 +4,11 @@ Each number is counted where it stands (offsets in PostgreSQL, landing rows, key
 wrote it, so that the equations between them can fail.
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Engine, text
 
@@ -18,9 +21,12 @@ from commonweal.lake.releases import Release
 from commonweal.lake.spark import at, below
 from commonweal.offsets import Offsets, count, from_json
 from commonweal.rejections import with_fates
+from commonweal.render.lake_schema import PLACE_COLUMNS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+Kind = TypeVar("Kind", bool, str)
 
 EXPIRED = text("select coalesce(sum(accepted + rejected), 0) from expiry where dataset = :dataset")
 BATCHES = text("select topic, end_offsets, gaps from landing_batch where dataset = :dataset")
@@ -28,50 +34,105 @@ LOSSES = text("select topic, partition, start_offset, end_offset from accepted_l
 COUNTERS = ("_events", "_superseded", "_duplicates", "_conflicts", "_pending", "_withdrawn")
 
 
-def accounting(contract: Contract, candidate: Candidate, spark: "SparkSession", engine: Engine) -> Accounting:
-    """Where every offset went that the candidate holds, since the first one."""
-    ends = {topic: from_json(offsets) for topic, offsets in candidate.offsets.items()}
-    gaps, lost, expired = _recorded(engine, contract.id, ends)
-    keys = _key_counts(current_at(contract, spark, candidate.snapshots["current"]))
-    landing = landing_at(contract, spark, candidate)
-    landed = {row["_accepted"]: row["count"] for row in landing.groupBy("_accepted").count().collect()}
-    standing = _rejections(landing, spark, engine, contract.id)
-    return Accounting(
-        offsets=sum(count({}, end) for end in ends.values()) - lost,
-        gaps=gaps,
-        landed=sum(landed.values()),
-        accepted=landed.get(True, 0),
-        rejected=landed.get(False, 0),
-        live=keys["live"],
-        superseded=keys["_superseded"],
-        duplicate=keys["_duplicates"],
-        conflict=keys["_conflicts"],
-        pending=keys["_pending"],
-        withdrawn=keys["_withdrawn"],
-        open=standing.get("open", 0),
-        repaired=standing.get("repaired", 0),
-        dismissed=standing.get("dismissed", 0),
-        expired=expired,
-    )
+@dataclass(frozen=True)
+class Counting:
+    """A source's candidate, counted: each table is read once for all that is asked of it.
 
+    Attributes:
+        contract: The source.
+        candidate: Whose snapshots are counted.
+        before: What people read now; None before the first release.
+        spark: To read the tables with.
+        engine: To read with what was recorded of batches, losses and decisions.
+    """
 
-def since(contract: Contract, candidate: Candidate, before: Release | None, spark: "SparkSession", engine: Engine) -> Since:
-    """What happened since the last release; since the beginning when there is none."""
-    current = current_at(contract, spark, candidate.snapshots["current"])
-    then = current_at(contract, spark, before.snapshots["current"]) if before else current.limit(0)
-    is_same_key = _have_the_same_key(contract, candidate, before, then)
-    worse = _worse_by_key(contract, current, then) if is_same_key else _worse_in_sum(current, then)
-    landing = landing_at(contract, spark, candidate)
-    fresh = landing.where(~below(before.offsets)) if before else landing
-    standing = _rejections(fresh, spark, engine, contract.id, accepted=landing.where("_accepted"))
-    return Since(
-        rows_before=then.where("_state = 'live'").count() if before else None,
-        rows_after=current.where("_state = 'live'").count(),
-        rejected_open=standing.get("open", 0),
-        accepted=fresh.where("_accepted").count(),
-        gaps=_gaps(engine, contract.id, candidate.offsets) - (_gaps(engine, contract.id, before.offsets) if before else 0),
-        **worse,
-    )
+    contract: Contract
+    candidate: Candidate
+    before: Release | None
+    spark: "SparkSession"
+    engine: Engine
+
+    def accounting(self) -> Accounting:
+        """Where every offset went that the candidate holds, since the first one."""
+        ends = {topic: from_json(offsets) for topic, offsets in self.candidate.offsets.items()}
+        gaps, lost, expired = _recorded(self.engine, self.contract.id, ends)
+        return Accounting(
+            offsets=sum(count({}, end) for end in ends.values()) - lost,
+            gaps=gaps,
+            landed=self._landed.total(),
+            accepted=_sum(self._landed, True),
+            rejected=_sum(self._landed, False),
+            live=self._keys["live"],
+            superseded=self._keys["_superseded"],
+            duplicate=self._keys["_duplicates"],
+            conflict=self._keys["_conflicts"],
+            pending=self._keys["_pending"],
+            withdrawn=self._keys["_withdrawn"],
+            open=_sum(self._fates, "open"),
+            repaired=_sum(self._fates, "repaired"),
+            dismissed=_sum(self._fates, "dismissed"),
+            expired=expired,
+        )
+
+    def since(self, rows_after: int) -> Since:
+        """What happened since the last release; since the beginning when there is none.
+
+        Args:
+            rows_after: How many rows people would read in ``current``, counted in what they would read.
+        """
+        before = self.before
+        return Since(
+            rows_before=before.rows["current"] if before else None,
+            rows_after=rows_after,
+            rejected_open=self._fates["open", True],
+            accepted=self._landed[True, True],
+            gaps=self._gaps(self.candidate.offsets) - (self._gaps(before.offsets) if before else 0),
+            **self._worse(),
+        )
+
+    @cached_property
+    def _current(self) -> "DataFrame":
+        return current_at(self.contract, self.spark, self.candidate.snapshots["current"])
+
+    @cached_property
+    def _keys(self) -> dict[str, int]:
+        return _key_counts(self._current)
+
+    @cached_property
+    def _landing(self) -> "DataFrame":
+        """Landing rows, with ``_fresh``: whether the release before does not hold them."""
+        from pyspark.sql import functions as F
+
+        landing = landing_at(self.contract, self.spark, self.candidate)
+        return landing.withColumn("_fresh", ~below(self.before.offsets) if self.before else F.lit(True))  # noqa: FBT003 - a value
+
+    @cached_property
+    def _landed(self) -> Counter[tuple[bool, bool]]:
+        """Landing rows by whether they are accepted, and fresh."""
+        rows = self._landing.groupBy("_accepted", "_fresh").count().collect()
+        return Counter({(row["_accepted"], row["_fresh"]): row["count"] for row in rows})
+
+    @cached_property
+    def _fates(self) -> Counter[tuple[str, bool]]:
+        """Rejected rows by what became of them, and by whether they are fresh."""
+        if _sum(self._landed, True) == self._landed.total():
+            return Counter()
+        rejected = self._landing.where("not _accepted").select(*PLACE_COLUMNS, "_source", "_event_id", "_appended_at", "_fresh")
+        accepted = self._landing.where("_accepted").drop("_fresh")
+        judged = with_fates(rejected, accepted, self.spark, self.engine, self.contract.id)
+        return Counter({(row["fate"], row["_fresh"]): row["count"] for row in judged.groupBy("fate", "_fresh").count().collect()})
+
+    def _worse(self) -> dict[str, int]:
+        if not any(self._keys[name] for name in ("withdrawn_keys", "_conflicts", "_pending")):
+            return {"withdrawn": 0, "set_aside": 0}
+        before = self.before
+        then = current_at(self.contract, self.spark, before.snapshots["current"]) if before else self._current.limit(0)
+        if _have_the_same_key(self.contract, self.candidate, before, then):
+            return _worse_by_key(self.contract, self._current, then)
+        return _worse_in_sum(self._keys, _key_counts(then))
+
+    def _gaps(self, offsets: Mapping[str, Mapping[str, int]]) -> int:
+        return _recorded(self.engine, self.contract.id, {topic: from_json(ends) for topic, ends in offsets.items()})[0]
 
 
 def coverage(contract: Contract, frames: "Mapping[str, DataFrame]") -> tuple[JoinCoverage, ...]:
@@ -117,10 +178,6 @@ def _reaches(ends: Mapping[int, int], batch_end: Mapping[int, int]) -> bool:
     return all(ends.get(partition, 0) >= end for partition, end in batch_end.items())
 
 
-def _gaps(engine: Engine, dataset: str, offsets: Mapping[str, Mapping[str, int]]) -> int:
-    return _recorded(engine, dataset, {topic: from_json(ends) for topic, ends in offsets.items()})[0]
-
-
 def _have_the_same_key(contract: Contract, candidate: Candidate, before: Release | None, then: "DataFrame") -> bool:
     """Whether rows of the release before have today's keys: none of another major version, and no pseudonyms of another epoch."""
     if before is None:
@@ -147,9 +204,8 @@ def _worse_by_key(contract: Contract, now: "DataFrame", then: "DataFrame") -> di
     return {"withdrawn": int(row["withdrawn"]), "set_aside": int(row["set_aside"])}
 
 
-def _worse_in_sum(now: "DataFrame", then: "DataFrame") -> dict[str, int]:
+def _worse_in_sum(after: Mapping[str, int], was: Mapping[str, int]) -> dict[str, int]:
     """The same as differences of sums, where keys can't be compared."""
-    after, was = _key_counts(now), _key_counts(then)
     aside = after["_conflicts"] + after["_pending"] - was["_conflicts"] - was["_pending"]
     return {"withdrawn": max(0, after["withdrawn_keys"] - was["withdrawn_keys"]), "set_aside": max(0, aside)}
 
@@ -166,13 +222,6 @@ def _key_counts(current: "DataFrame") -> dict[str, int]:
     return {name: int(value) for name, value in row.asDict().items()}
 
 
-def _rejections(
-    rows: "DataFrame", spark: "SparkSession", engine: Engine, dataset: str, *, accepted: "DataFrame | None" = None
-) -> dict[str, int]:
-    """Rejected rows by what became of them."""
-    rejected = rows.where("not _accepted").select(
-        "_kafka_topic", "_kafka_partition", "_kafka_offset", "_source", "_event_id", "_appended_at"
-    )
-    answers = rows.where("_accepted") if accepted is None else accepted
-    judged = with_fates(rejected, answers, spark, engine, dataset)
-    return {row["fate"]: row["count"] for row in judged.groupBy("fate").count().collect()}
+def _sum(counts: Counter[tuple[Kind, bool]], kind: Kind) -> int:
+    """The fresh ones of a kind, and the others."""
+    return counts[kind, True] + counts[kind, False]

@@ -3,7 +3,8 @@
 import atexit
 import socket
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
@@ -20,6 +21,8 @@ from commonweal.settings import Settings
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
 """What the steps rely on, whatever the cluster's own defaults are."""
+FEW_EVENTS = 100_000
+FOR_FEW = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "2"}
 PATIENCE_SECONDS = 30
 """For so long a server that is being started again is waited for."""
 RETRIES, LONGEST_PAUSE_MS = 8, 5_000
@@ -66,6 +69,23 @@ def _await_listener(remote: str) -> None:
     if not address.hostname or not address.port:
         raise ConfigError("COMMONWEAL_SPARK_REMOTE is empty or wrong; start the stack or set it to sc://host:port")
     socket.create_connection((address.hostname, address.port), timeout=5).close()
+
+
+@contextmanager
+def planned_for(spark: SparkSession, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[None]:
+    """Queries within are planned for the landed events below the given offsets.
+
+    Adaptive execution plans each stage of a query anew when it knows the size of the one before; with few events that is a large
+    part of all work, and gains nothing.
+    """
+    events = sum(end for partitions in offsets.values() for end in partitions.values())
+    own = FOR_FEW if events <= FEW_EVENTS else {}
+    before = {name: str(spark.conf.get(name)) for name in own}  # unset, a setting would be Spark's, and not the server's
+    for name, value in own.items():
+        spark.conf.set(name, value)
+    yield
+    for name, value in before.items():  # after an error nothing is asked of Spark, which may be gone: the session ends
+        spark.conf.set(name, value)
 
 
 def clock(spark: SparkSession) -> datetime:

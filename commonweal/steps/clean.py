@@ -21,7 +21,7 @@ from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, MAIN, TableId, attempt_branch, landing_table, released_tables
-from commonweal.lake.spark import at, below
+from commonweal.lake.spark import at, below, planned_for
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, history_schema
 from commonweal.steps.join import made_by
@@ -83,7 +83,8 @@ def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fal
     for table, snapshot in basis.heads.items():
         create_branch(ports.lake, table, branch, snapshot)
     try:
-        keys = _write(contract, ports, basis, branch, rebuild or basis.is_rebuild(contract))
+        with planned_for(ports.spark, basis.offsets):
+            keys = _write(contract, ports, basis, branch, rebuild or basis.is_rebuild(contract))
         candidate = next_candidate(contract, ports, basis, branch, keys, carries=not rebuild and basis.is_rotated(contract))
         commit(ports.engine, ports.lake, _change(contract, lease, basis, candidate))
     except ConflictError:

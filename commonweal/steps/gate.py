@@ -15,7 +15,7 @@ from commonweal.contract.model import Contract, TableName
 from commonweal.database import database_errors
 from commonweal.errors import GateClosedError
 from commonweal.gate.audit import audit
-from commonweal.gate.measure import accounting, coverage, since
+from commonweal.gate.measure import Counting, coverage
 from commonweal.gate.model import Accounting, JoinCoverage, PastRun, Report, RuleResult, Since
 from commonweal.gate.report import render_html, render_json
 from commonweal.gate.verdict import verdict
@@ -24,7 +24,7 @@ from commonweal.lake.commit import Change, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import attempt_branch, released_tables
 from commonweal.lake.releases import Release, current_release, numbered_release
-from commonweal.lake.spark import at
+from commonweal.lake.spark import at, planned_for
 from commonweal.outbox import Announcement
 from commonweal.ports import PROGRAM, Ports
 from commonweal.render.suite import Suite, suite
@@ -113,15 +113,22 @@ def audited(contract: Contract, ports: Ports, candidate: Candidate, *, attempt: 
 
 def _measure(contract: Contract, ports: Ports, candidate: Candidate, rules: Suite) -> Measured:
     before = current_release(ports.engine, contract.id)
-    frames = _frames(contract, ports, candidate)
-    results = audit(frames, rules)
-    rows = {table: frame.count() for table, frame in frames.items()}
     if contract.kind == "source":
-        counted = accounting(contract, candidate, ports.spark, ports.engine)
-        changed = since(contract, candidate, before, ports.spark, ports.engine)
-        return Measured(results, rows, changed, counted, ())
+        with planned_for(ports.spark, candidate.offsets):
+            results, rows = _audited(contract, ports, candidate, rules)
+            counting = Counting(contract, candidate, before, ports.spark, ports.engine)
+            return Measured(results, rows, counting.since(rows["current"]), counting.accounting(), ())
+    results, rows = _audited(contract, ports, candidate, rules)
     changed = Since(rows_before=before.rows["current"] if before else None, rows_after=rows["current"])
     return Measured(results, rows, changed, None, coverage(contract, _inputs(contract, ports, candidate)))
+
+
+def _audited(
+    contract: Contract, ports: Ports, candidate: Candidate, rules: Suite
+) -> tuple[tuple[RuleResult, ...], dict[TableName, int]]:
+    """What the rules found, and how many rows each table has."""
+    frames = _frames(contract, ports, candidate)
+    return audit(frames, rules), {table: frame.count() for table, frame in frames.items()}
 
 
 def _frames(contract: Contract, ports: Ports, candidate: Candidate) -> "dict[TableName, DataFrame]":

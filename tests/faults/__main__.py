@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
@@ -58,7 +59,7 @@ def _run(run_dir: Path, given: argparse.Namespace) -> Outcome:
     here = World(ports, ports.contract(DATASET), None, Ledger())
     size = Size(given.events, given.faults, given.pause, given.minutes * 60)
     try:
-        return run(here, run_dir, Airflow(here, run_dir), seed=given.seed, size=size)
+        return run(here, run_dir, Airflow(here, run_dir), seed=given.seed, size=size, tell=partial(print, flush=True))
     finally:
         ports.close()
 
@@ -68,7 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=45, help="after so long no new fault begins")
-    parser.add_argument("--pause", type=float, default=15, help="the longest pause between two faults, in seconds")
+    parser.add_argument("--pause", type=float, default=30, help="the longest pause between two faults, in seconds")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**9))
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "faults.md")
     return parser.parse_args()

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -20,6 +20,7 @@ Kind = Literal["killed", "stopped"]
 LONGEST_STOP_SECONDS = 8.0
 """Longer than the lease of the datasets under test, so that a stopped step may lose it."""
 PATIENCE_SECONDS = 240
+TOLD_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -66,18 +67,22 @@ class Chaos:
     Attributes:
         layout: The stack.
         step: Gives the process of a step that runs now, or None.
+        tell: Takes a line now and then: how far it is.
         inflicted: What happened so far.
     """
 
     layout: Layout
     step: Callable[[], psutil.Process | None]
+    tell: Callable[[str], None] = lambda _: None
     inflicted: list[Inflicted] = field(default_factory=list)
     _waits: dict[str, threading.Thread] = field(default_factory=dict)
     _errors: list[Exception] = field(default_factory=list)
 
-    def inflict(self, faults: Iterable[Fault], until: float = float("inf")) -> None:
+    def inflict(self, faults: Sequence[Fault], until: float = float("inf")) -> None:
         """Inflict faults, the last one begun before ``until`` (of the monotonic clock), and wait until all victims are ready."""
-        for fault in faults:
+        for number, fault in enumerate(faults):
+            if number % TOLD_EVERY == 0:
+                self.tell(f"faults: {number} of {len(faults)}")
             time.sleep(fault.after)
             if time.monotonic() > until:
                 break

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -88,11 +89,13 @@ class Producer(threading.Thread):
             time.sleep(self._random.uniform(0, self._pause))
 
 
-def run(here: world.World, run_dir: Path, driver: Drive, *, seed: int, size: Size) -> Outcome:
-    """Run once on a stack that is up; it is left healed."""
+def run(
+    here: world.World, run_dir: Path, driver: Drive, *, seed: int, size: Size, tell: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Run once on a stack that is up, telling how far it is; the stack is left healed."""
     random, began = Random(seed), time.monotonic()
     producer, reader = Producer(here, random, size), Reader(here)
-    chaos = Chaos(Layout(run_dir, kept_ports(run_dir / "ports.json")), driver.running)
+    chaos = Chaos(Layout(run_dir, kept_ports(run_dir / "ports.json")), driver.running, tell)
     faults = plan(random, faults=size.faults, longest_pause=size.longest_pause)
     producer.begin()
     driver.start()
@@ -101,6 +104,7 @@ def run(here: world.World, run_dir: Path, driver: Drive, *, seed: int, size: Siz
         thread.start()
     try:
         chaos.inflict(faults, until=began + size.seconds)
+        tell("no more faults: the last events are sent, and all is worked off")
         producer.join(DRAIN_SECONDS)
         drain(here)
     finally:

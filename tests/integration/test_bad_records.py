@@ -8,7 +8,7 @@ import pytest
 from kafka import errors as kafka_errors
 
 from commonweal import bus
-from commonweal.gate.measure import accounting
+from commonweal.gate.measure import Counting
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.names import landing_table
 from commonweal.render.topic import MAX_MESSAGE_BYTES
@@ -118,7 +118,7 @@ def test_each_is_kept_whole_and_no_reason_holds_a_value(landed):
 
 def test_the_accounting_adds_up_and_the_dataset_goes_on(ports, contract, landed):
     assert run_with(ports, "clean", DATASET)["outcome"] == "done"
-    books = accounting(contract, read_candidate(ports.engine, DATASET), ports.spark, ports.engine)
+    books = Counting(contract, read_candidate(ports.engine, DATASET), None, ports.spark, ports.engine).accounting()
     assert (books.offsets, books.landed, books.accepted, books.rejected) == (len(landed), len(landed), 2, len(landed) - 2)
     assert books.live == 2
 

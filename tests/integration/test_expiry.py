@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from commonweal import bus
-from commonweal.gate.measure import accounting
+from commonweal.gate.measure import Counting
 from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.catalog import head
@@ -57,7 +57,7 @@ def expire(ports, contract, cutoff: datetime) -> int:
 
 
 def books(ports, contract):
-    return accounting(contract, read_candidate(ports.engine, contract.id), ports.spark, ports.engine)
+    return Counting(contract, read_candidate(ports.engine, contract.id), None, ports.spark, ports.engine).accounting()
 
 
 def places(ports, contract) -> set[tuple]:

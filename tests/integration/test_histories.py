@@ -64,11 +64,11 @@ def test_a_rebuild_ends_in_the_same_tables(ports):
 
 
 def test_every_event_is_accounted_for(ports, history):
-    from commonweal.gate.measure import accounting
+    from commonweal.gate.measure import Counting
 
     for name in COPIES:
         contract = ports.contract(f"hotline.{name}")
-        counted = accounting(contract, read_candidate(ports.engine, contract.id), ports.spark, ports.engine)
+        counted = Counting(contract, read_candidate(ports.engine, contract.id), None, ports.spark, ports.engine).accounting()
         assert counted.accepted == len(history) == counted.offsets
         assert counted.offsets_add_up
         assert counted.accepted_adds_up

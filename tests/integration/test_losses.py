@@ -14,7 +14,7 @@ from commonweal.apply import apply
 from commonweal.cli import main
 from commonweal.database import this_day
 from commonweal.errors import AccessDeniedError, ConfigError, DataLossError
-from commonweal.gate.measure import accounting
+from commonweal.gate.measure import Counting
 from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.catalog import head
@@ -136,7 +136,7 @@ def test_loss_is_in_table_and_evidence_with_person_and_reason(ports, contract):
 def test_offsets_add_up_without_what_was_lost(ports, contract):
     with leases.held(ports.engine, contract.id, "test", seconds=60) as lease:
         clean(contract, ports, lease)
-    counted = accounting(contract, read_candidate(ports.engine, contract.id), ports.spark, ports.engine)
+    counted = Counting(contract, read_candidate(ports.engine, contract.id), None, ports.spark, ports.engine).accounting()
     assert counted.offsets_add_up
     assert (counted.offsets, counted.landed, counted.live) == (9, 9, 9)
 

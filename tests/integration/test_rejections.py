@@ -11,7 +11,7 @@ from sqlalchemy import text
 from commonweal import bus
 from commonweal.cli import main
 from commonweal.database import engine
-from commonweal.gate.measure import accounting
+from commonweal.gate.measure import Counting
 from commonweal.lake import lease as leases
 from commonweal.lake.candidates import read_candidate
 from commonweal.people import Person
@@ -214,5 +214,5 @@ def test_mended_envelopes_land_and_each_rejection_is_known_to_be_answered(ports,
     contract = ports.contract(DATASET)
     assert len(list_rejections(contract, ports, OWN, fate="repaired")) == len(FAULTS)
     assert list_rejections(contract, ports, OWN) == []
-    counted = accounting(contract, read_candidate(ports.engine, DATASET), ports.spark, ports.engine)
+    counted = Counting(contract, read_candidate(ports.engine, DATASET), None, ports.spark, ports.engine).accounting()
     assert (counted.rejected, counted.open, counted.repaired, counted.live) == (len(FAULTS), 0, len(FAULTS), len(FAULTS))

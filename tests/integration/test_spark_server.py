@@ -42,3 +42,17 @@ def test_sessions_share_no_names(stack):
     finally:
         spark.end(one)
         spark.end(other)
+
+
+def test_few_events_are_planned_once_and_many_adaptively(stack):
+    opened = spark.session(stack.settings)
+    names = "spark.sql.adaptive.enabled", "spark.sql.shuffle.partitions"
+    found = []
+    try:
+        for events in (spark.FEW_EVENTS, spark.FEW_EVENTS + 1):
+            with spark.planned_for(opened, {"topic": {"0": events - 1, "1": 1}}):
+                found.append([opened.conf.get(name) for name in names])
+        found.append([opened.conf.get(name) for name in names])
+    finally:
+        spark.end(opened)
+    assert found == [["false", "2"], ["true", "4"], ["true", "4"]]
