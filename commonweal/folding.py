@@ -5,6 +5,7 @@ landing: another column that orders, a decimal that got wider and a rotated pseu
 """
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial, reduce
 from typing import TYPE_CHECKING, TypeVar
 
@@ -83,8 +84,8 @@ def _are_spoken_of_elsewhere(events: "DataFrame", seeds: "DataFrame", keys: list
     """Whether an id that the seeds' events have or replace stands in an event of another key."""
     from pyspark.sql import functions as F
 
-    own = _names(events.join(seeds, keys, "left_semi")).distinct()
-    elsewhere = _names(events, *keys).join(F.broadcast(own) if few else own, ["_source", "_name"], "left_semi")
+    own = _names(events.join(seeds, keys, "left_semi"))
+    elsewhere = _names(events, *keys).join(F.broadcast(own) if few else own.distinct(), ["_source", "_name"], "left_semi")
     elsewhere = elsewhere.join(seeds, keys, "left_anti")
     return bool(elsewhere.limit(1).count())
 
@@ -119,29 +120,61 @@ def components(linked: Iterable[Sequence[Key]]) -> list[list[Key]]:
     return list(found.values())
 
 
-def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame") -> "DataFrame":
+@dataclass(frozen=True)
+class Links:
+    """What events have to do with each other, counted.
+
+    Attributes:
+        conflicts: Event ids of which there are different contents.
+        replacements: Events that replace another.
+    """
+
+    conflicts: int
+    replacements: int
+
+
+def links(touched: "DataFrame") -> Links:
+    """Count them, so that what isn't there is not looked for: mostly there is neither, and looking is a join each."""
+    from pyspark.sql import functions as F
+
+    counted = _contents(touched, F.count("_replaces").alias("replacing")).agg(
+        F.count_if(F.col("low") != F.col("high")).alias("conflicts"),
+        F.coalesce(F.sum("replacing"), F.lit(0)).alias("replacements"),
+    )
+    row = counted.collect()[0]
+    return Links(int(row["conflicts"]), int(row["replacements"]))
+
+
+def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame", known: Links | None = None) -> "DataFrame":
     """The touched events with what the fold of one key can't see by itself: id conflicts, and where their targets stand.
 
     Args:
         contract: The dataset.
         touched: All events of the keys that are folded; closed, see ``closed_keys``.
         events: All accepted events, to find the targets of replacements among.
+        known: How many of either there are; None where that was not counted.
     """
     from pyspark.sql import functions as F
 
-    keys = list(contract.key_columns)
-    conflicting = (
-        touched.groupBy("_source", "_event_id")
-        .agg(F.min("_digest").alias("low"), F.max("_digest").alias("high"))
-        .where("low <> high")
-        .select("_source", "_event_id", F.lit(True).alias("_id_conflict"))
+    conflict, target = F.lit(None).cast("boolean"), F.lit(None).cast("string")
+    if known is None or known.conflicts:
+        conflicting = _contents(touched).where("low <> high").select("_source", "_event_id", F.lit(True).alias("_id_conflict"))
+        touched, conflict = touched.join(F.broadcast(conflicting), ["_source", "_event_id"], "left"), F.col("_id_conflict")
+    if known is None or known.replacements:
+        targets = _targets(touched, events, list(contract.key_columns))
+        touched, target = touched.join(F.broadcast(targets), ["_source", "_event_id", "_replaces"], "left"), F.col("_target")
+    is_none = F.col("_replaces").isNull()
+    return touched.withColumn("_id_conflict", F.coalesce(conflict, F.lit(False))).withColumn(
+        "_target", F.when(is_none, "none").otherwise(F.coalesce(target, F.lit("absent")))
     )
-    return (
-        touched.join(F.broadcast(conflicting), ["_source", "_event_id"], "left")
-        .withColumn("_id_conflict", F.coalesce("_id_conflict", F.lit(False)))
-        .join(F.broadcast(_targets(touched, events, keys)), ["_source", "_event_id", "_replaces"], "left")
-        .withColumn("_target", F.when(F.col("_replaces").isNull(), "none").otherwise(F.coalesce("_target", F.lit("absent"))))
-    )
+
+
+def _contents(touched: "DataFrame", *others: "Column") -> "DataFrame":
+    """For each event id its least digest and its greatest: ``low`` and ``high``; and what else is asked for."""
+    from pyspark.sql import functions as F
+
+    digests = F.min("_digest").alias("low"), F.max("_digest").alias("high")
+    return touched.groupBy("_source", "_event_id").agg(*digests, *others)
 
 
 def by_key(contract: Contract, flagged_events: "DataFrame", *others: str) -> "DataFrame":
@@ -158,12 +191,12 @@ def folded_ddl(contract: Contract) -> str:
     return ", ".join((ddl(known), ddl(fields_schema(contract)), FLAGS_DDL))
 
 
-def settled(contract: Contract, touched: "DataFrame", events: "DataFrame") -> "DataFrame":
-    """The touched events with their verdicts, periods, and on one of each key the key's state and counters."""
+def settled(contract: Contract, touched: "DataFrame", events: "DataFrame", known: Links | None) -> "DataFrame":
+    """The touched events with their verdicts, periods, and on one of each key the key's state and counters; see ``flagged``."""
     import pyarrow as pa
 
     outcome = f"{folded_ddl(contract)}, {ddl(pa.schema(OUTCOME_FIELDS))}"
-    rows = by_key(contract, flagged(contract, touched, events))
+    rows = by_key(contract, flagged(contract, touched, events, known))
     return rows.mapInArrow(partial(settle_batches, key_columns=contract.key_columns), outcome)
 
 

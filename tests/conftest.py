@@ -52,7 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put tests in an order in which two workers have few servers at a time between them.
 
     First those on the whole stack, of which the rest ends after them; then those that need no server, those that bring up stacks
-    of their own, and those that share a lakehouse, of which each worker has one by then.
+    of their own, and those that share a lakehouse, of which each worker has one by then; the longest of these, which are
+    mutations, before the others.
 
     Refuses a module that asks for the whole stack and isn't named: others would find it ended.
     """
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> tuple[bool, ...]:
         name = item.nodeid
         needs_server = name.startswith(ON_A_STACK) or "on_the_stack" in name
-        return not name.startswith(WHOLE), needs_server, not name.startswith(OWN_STACKS)
+        return not name.startswith(WHOLE), needs_server, not name.startswith(OWN_STACKS), "on_the_stack" not in name
 
     items.sort(key=place)
 

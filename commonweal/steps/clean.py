@@ -15,7 +15,7 @@ from commonweal.contract.model import Contract
 from commonweal.database import database_errors
 from commonweal.epochs import OF_DATASET
 from commonweal.errors import ConflictError
-from commonweal.folding import accepted_events, closed_keys, settled
+from commonweal.folding import accepted_events, closed_keys, links, settled
 from commonweal.lake.candidates import CARRIES, Candidate, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
@@ -140,8 +140,17 @@ def write_states(contract: Contract, ports: Ports, branch: str, events: "DataFra
     Returns:
         How many keys have a row now.
     """
-    own = events if touched is None else events.join(touched, list(contract.key_columns), "left_semi")
-    rows = settled(contract, own, events).persist()
+    if touched is None:
+        return _write_settled(contract, ports, branch, settled(contract, events, events, None), None)
+    own = events.join(touched, list(contract.key_columns), "left_semi").persist()
+    try:
+        return _write_settled(contract, ports, branch, settled(contract, own, events, links(own)), touched)
+    finally:
+        own.unpersist()
+
+
+def _write_settled(contract: Contract, ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame | None") -> int:
+    rows.persist()
     try:
         tables = released_tables(contract)
         current = rows.where("_state is not null").select(*_current_columns(contract))
