@@ -8,11 +8,11 @@ from types import ModuleType
 from benchmarks import results
 from benchmarks.page import page
 from benchmarks.picture import picture
-from benchmarks.rows import clean, publish, start
+from benchmarks.rows import clean, day, freshness, gate, join, land, publish, start
 from commonweal.ports import code_version
 from commonweal.settings import ROOT
 
-ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, clean, start)}
+ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, land, gate, clean, join, freshness, day, start)}
 PAGE, PICTURE = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
 
 

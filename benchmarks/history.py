@@ -1,17 +1,27 @@
-"""A hotline with years behind it: landed events of any number of cases, written into landing by Spark in one go.
+"""Datasets with years behind them: landed events of any number of keys, written into landing by Spark in one go.
 
 They stand under a topic of their own, ``bench``, so that landing from Kafka goes on beside them. What follows from them
-(candidates, verdicts, releases) is made by the platform's own steps.
+(candidates, verdicts, releases) is made by the platform's own steps, and can be forgotten so that a step does the same again.
 """
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import text
 
-from benchmarks.exports import HOTLINE
+from benchmarks.exports import HOTLINE, commonweal
+from benchmarks.measure import Measured, measure
+from benchmarks.servers import environment, pids, scratch
+from commonweal.apply.postgres import OWNER
+from commonweal.contract.model import Contract
+from commonweal.database import engine
+from commonweal.epochs import confirm, newest_epoch
 from commonweal.lake.names import landing_table
-from commonweal.ports import Ports
+from commonweal.ports import Ports, open_ports
 from commonweal.render.lake_schema import ddl, landing_schema
 
 if TYPE_CHECKING:
@@ -22,6 +32,13 @@ NOTE = text("""
 insert into landed_offsets (dataset, topic, topic_id, offsets) values (:dataset, :topic, :topic, cast(:offsets as jsonb))
 on conflict (dataset, topic) do update set offsets = excluded.offsets
 """)
+FORGET = {
+    "gate": text("""
+delete from gate_result g where g.dataset = :dataset and not exists (select 1 from release r where r.gate_id = g.id)
+"""),
+    "join": text("delete from candidate where dataset = :dataset"),
+}
+"""By step, how what it finds itself done by goes: a verdict by which nothing was released, and what a product was made of."""
 FIELDS = {
     "case_no": "concat('NYCC', lpad(id, 8, '0'))",
     "office_code": "concat('NYCC', lpad(1 + id % 51, 2, '0'))",
@@ -35,16 +52,16 @@ FIELDS = {
     "district_code": "concat('NYCC', lpad(1 + id % 51, 2, '0'))",
     "community_board": "concat(lpad(1 + id % 18, 2, '0'), ' Queens')",
 }
+"""The hotline's."""
 ENVELOPE = {
     "_kafka_topic": f"'{TOPIC}'",
     "_kafka_partition": "0",
     "_kafka_offset": "{first} + id div {every}",
     "_appended_at": "timestamp_micros(1735689600000000 + {day} * 86400000000)",
-    "_source": "'/hotline'",
+    "_source": "'/{department}'",
     "_event_id": "concat('day-', {day}, '-', id)",
     "_event_type": "'recorded'",
     "_recorded_at": "timestamp_micros(1735689600000000 + {day} * 86400000000)",
-    "_occurred_at": "cast(date_add(date'2019-01-01', cast(id % 2000 + id % 40 as int)) as timestamp)",
     "_contract_version": "'1.0.0'",
     "_accepted": "true",
     "_reasons": "array()",
@@ -52,25 +69,76 @@ ENVELOPE = {
 }
 
 
-def land(ports: Ports, cases: int, *, day: int = 0) -> int:
+def land(ports: Ports, cases: int, *, day: int = 0, dataset: str = HOTLINE, fields: Mapping[str, str] = FIELDS) -> int:
     """Land the state of every case on day 0, and of one case in a hundred on each later day.
+
+    Args:
+        ports: The world.
+        cases: How many business keys the dataset has.
+        day: The day.
+        dataset: A source's id.
+        fields: By column, Spark SQL of ``id`` and ``{day}``; a field that is left out is missing in every event.
 
     Returns:
         How many events are landed now.
     """
-    table = landing_table(ports.contract(HOTLINE)).sql
-    events(ports, cases, day=day, first=ports.spark.table(table).count()).writeTo(table).append()
+    contract = ports.contract(dataset)
+    table, epoch = landing_table(contract).sql, newest_epoch(ports.engine)
+    first = ports.spark.table(table).count()
+    events(ports, contract, fields, cases, day=day, first=first).writeTo(table).append()
     landed = ports.spark.table(table).count()
     with ports.engine.begin() as connection:
+        if contract.has_pseudonyms:
+            confirm(connection, dataset, epoch)
         offsets = orjson.dumps({"0": landed}).decode()
-        connection.execute(NOTE, {"dataset": HOTLINE, "topic": TOPIC, "offsets": offsets})
+        connection.execute(NOTE, {"dataset": dataset, "topic": TOPIC, "offsets": offsets})
     return landed
 
 
-def events(ports: Ports, cases: int, *, day: int, first: int) -> "DataFrame":
+def events(ports: Ports, contract: Contract, fields: Mapping[str, str], cases: int, *, day: int, first: int) -> "DataFrame":
     """The events of one day as rows of landing; the first one's offset is ``first``."""
     every = EVERY if day else 1
     ids = ports.spark.range(day % every, cases, every, max(1, cases // every // FILE_ROWS))
-    given = {name: value.format(day=day, first=first, every=every) for name, value in (ENVELOPE | FIELDS).items()}
-    columns = (column.split(" ", 1) for column in ddl(landing_schema(ports.contract(HOTLINE))).split(", "))
+    occurred = ", ".join(fields[name] for name in contract.occurred_at)
+    values = {**ENVELOPE, "_occurred_at": f"cast(coalesce({occurred}) as timestamp)", **fields}
+    place = {"day": day, "first": first, "every": every, "department": contract.department}
+    given = {name: value.format(**place) for name, value in values.items()}
+    columns = (column.split(" ", 1) for column in ddl(landing_schema(contract)).split(", "))
     return ids.selectExpr(*(f"cast({given.get(name, 'null')} as {kind}) as {name}" for name, kind in columns))
+
+
+def carry_out(ports: Ports, step: str, dataset: str) -> Measured:
+    """Measure a step of the platform, called as a person calls it.
+
+    Raises:
+        RuntimeError: It ended with an error, or had nothing to do.
+    """
+    clear_cache(ports)
+    run_dir, log = ports.settings.run_dir, scratch(ports.settings) / f"{step}.log"
+    argv = commonweal("run", step, dataset, "--json")
+    found = measure(argv, environment(run_dir), log, servers=pids(run_dir).values())
+    if said(log)["outcome"] != "done":
+        raise RuntimeError(f"{step} of {dataset} had nothing to do")
+    return found
+
+
+def forget(ports: Ports, step: str, dataset: str) -> None:
+    """Take away what the last ``gate`` or ``join`` concluded, so that the next one works as if it were the first.
+
+    As the owner of the database: no program of the platform may.
+    """
+    with engine(ports.settings, OWNER).begin() as connection:
+        connection.execute(FORGET[step], {"dataset": dataset})
+
+
+def clear_cache(ports: Ports) -> None:
+    """Have Spark let go of rows that it keeps for all sessions: by default Great Expectations has it keep what is audited."""
+    with closing(open_ports(ports.settings)) as own:
+        own.spark.catalog.clearCache()
+
+
+def said(log: Path) -> dict[str, Any]:
+    """What a program said last as a line of JSON."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    found: dict[str, Any] = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
+    return found

@@ -1,0 +1,129 @@
+"""P3: the gate of everything that was cleaned, and of one per cent more; beside Great Expectations by default, and DuckDB.
+
+All look at the same candidate. A gate whose verdict stands has nothing to do, so before each run the verdict is taken away, but
+for one by which something was released: each run audits, counts, reports and records as the first did. What Great Expectations
+had Spark keep of the snapshot is let go too, or whoever reads it next would read memory. Ours audits the history as well, and
+accounts for every offset.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from benchmarks import history
+from benchmarks.exports import HOTLINE
+from benchmarks.measure import Measured, measure
+from benchmarks.results import Result, seconds
+from benchmarks.servers import environment, lakehouse, pids, scratch
+from commonweal.lake.candidates import read_candidate
+from commonweal.ports import Ports, open_ports
+from commonweal.work import read_state
+
+ROW, SIZE, RUNS = "P3", 5_000_000, 3
+SPEED, SHARE = 2.5, 0.3
+GX, DUCKDB = "gx", "duckdb"
+PEERS = {GX: "Great Expectations by default, current alone", DUCKDB: "DuckDB by hand, current alone"}
+AGAIN = "a gate after 1 % changed, as a share of the first"
+FIELDS = history.FIELDS | {
+    "closed_on": f"if(id % 500 = 9, null, {history.FIELDS['closed_on']})",
+    "category": f"if(id % 1000 = 7, null, {history.FIELDS['category']})",
+    "postal_code": f"if(id % 2000 = 3 or id % 2000 = 101 and {{day}} > 0, '1000', {history.FIELDS['postal_code']})",
+    "city": f"if(id % 2000 = 5 or id % 2000 = 301 and {{day}} = 0, 'Unknown', {history.FIELDS['city']})",
+}
+"""As offices export: values are missing or wrong, by rules that warn. Day 1 breaks some that were right, and mends others."""
+Verdict = dict[str, Any]
+"""``passed``, and under ``failed`` by rule on ``current`` how many rows break it."""
+
+
+def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
+    """Gate all cases in turn, release them, then gate what one per cent of new events made of them."""
+    with lakehouse() as ports:
+        tell(f"{ROW}: {size:,} cases")
+        _clean(ports, size, 0)
+        found: dict[str, list[Measured]] = {name: [] for name in ("ours", *PEERS)}
+        verdicts: list[Verdict] = []
+        for number in range(1, runs + 1):
+            tell(f"{ROW}: run {number} of {runs}")
+            for name, measured in found.items():
+                measured.append(_gate(ports, name))
+                verdicts.append(_verdict(ports, name))
+        history.carry_out(ports, "release", HOTLINE)
+        _clean(ports, size, 1)
+        tell(f"{ROW}: one per cent more")
+        again = tuple(_gate(ports, "ours") for _ in range(runs))
+        tell(f"{ROW}: one per cent more, {PEERS[GX]}, to compare")
+        _gate(ports, GX)
+        later = [_verdict(ports, name) for name in ("ours", GX)]
+        same = _are_one(verdicts) and _are_one(later) and verdicts[0]["passed"] == later[0]["passed"]
+        return _result(size, found, again, _checks(ports), same=same)
+
+
+def _clean(ports: Ports, size: int, day: int) -> None:
+    # Spark ends a session that waits for long: each is opened when it is wanted.
+    with closing(open_ports(ports.settings)) as own:
+        history.land(own, size, day=day, fields=FIELDS)
+    history.carry_out(ports, "clean", HOTLINE)
+
+
+def _gate(ports: Ports, who: str) -> Measured:
+    if who == "ours":
+        history.forget(ports, "gate", HOTLINE)
+        return history.carry_out(ports, "gate", HOTLINE)
+    history.clear_cache(ports)
+    candidate, run_dir = read_candidate(ports.engine, HOTLINE), ports.settings.run_dir
+    snapshot = str(candidate.snapshots["current"]) if candidate else ""
+    argv = [sys.executable, "-m", "benchmarks.peers.gate", who, HOTLINE, snapshot]
+    return measure(argv, environment(run_dir), _log(ports, who), servers=pids(run_dir).values())
+
+
+def _log(ports: Ports, who: str) -> Path:
+    return scratch(ports.settings) / f"{who}.log"
+
+
+def _verdict(ports: Ports, who: str) -> Verdict:
+    """What the last gate, or a peer, said."""
+    if who != "ours":
+        return history.said(_log(ports, who))
+    report = _report(ports)
+    failed = {result["rule"]: result["unexpected"] for result in report["results"] if result["table"] == "current"}
+    return {"passed": report["passed"], "failed": failed}
+
+
+def _are_one(verdicts: list[Verdict]) -> bool:
+    return all(verdict == verdicts[0] for verdict in verdicts)
+
+
+def _checks(ports: Ports) -> dict[str, float]:
+    report = _report(ports)
+    rules = sum(result["table"] == "current" for result in report["results"])
+    return {"checks of a verdict": len(report["checks"]), "of these rules on current, which the peers check too": rules}
+
+
+def _report(ports: Ports) -> dict[str, Any]:
+    """The newest report that the gate stored."""
+    gate = read_state(ports.engine, ports.contract(HOTLINE)).gate
+    if gate is None:
+        raise RuntimeError("the gate stored no verdict")
+    report: dict[str, Any] = gate["report"]
+    return report
+
+
+def _result(
+    size: int, found: dict[str, list[Measured]], again: tuple[Measured, ...], checks: dict[str, float], *, same: bool
+) -> Result:
+    ours, peers = tuple(found["ours"]), {PEERS[name]: tuple(found[name]) for name in PEERS}
+    speed, share = seconds(peers[PEERS[GX]]) / seconds(ours), seconds(again) / seconds(ours)
+    return Result(
+        row=ROW,
+        work="gate: audit everything, current and history, and decide (servers are in the figures)",
+        size=size,
+        unit="cases",
+        ours=ours,
+        peers=peers,
+        is_equal=same,
+        figures={"a gate after 1 % changed, s": seconds(again), AGAIN: share, **checks},
+        reach=f"at least {SPEED} times as fast as Great Expectations by default, and {AGAIN} at most {SHARE}",
+        is_reached=same and speed >= SPEED and share <= SHARE,
+    )

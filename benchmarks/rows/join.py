@@ -1,0 +1,128 @@
+"""P5: a product joined from two registers, and again after one per cent of one has changed; beside Spark alone, and DuckDB.
+
+All read the same released snapshots. A join that finds its candidate made of these has nothing to do, so before each run of the
+whole the candidate is forgotten, as if nothing had ever been joined; the rows that it left are overwritten, as the peers' are.
+Then each day brings its own one per cent of cases, cleaned, gated and released, and the join does what it does then. What the
+gates had Spark keep of the snapshots is let go before every run, or some would read memory.
+"""
+
+import sys
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from benchmarks import history, registers
+from benchmarks.measure import Measured, measure
+from benchmarks.results import Result, seconds
+from benchmarks.servers import environment, lakehouse, make_table, pids, scratch
+from commonweal.lake.names import CANDIDATE, CATALOG, released_tables
+from commonweal.ports import Ports, open_ports
+from commonweal.render.lake_schema import current_schema
+from infra.demo.town import CASES, REGISTER
+
+ROW, SIZE, RUNS = "P5", 5_000_000, 3
+FULL, SHARE = 1.1, 0.3
+PRODUCT = "data_bureau.benefit_integrity"
+SPARK, DUCKDB = "spark", "duckdb"
+PEERS = {SPARK: "Spark alone, the same transform", DUCKDB: "DuckDB by hand, into a file"}
+AGAIN = "a join after 1 % changed, as a share of the whole"
+TABLE = "findings"
+Content = tuple[int, int]
+"""How many findings, and a sum over all of them: the same for the same set."""
+
+
+def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
+    """Release both registers and join them in turn, then join what a day changed."""
+    with lakehouse() as ports:
+        tell(f"{ROW}: {size:,} people")
+        _release(ports, REGISTER, size, 0)
+        _release(ports, CASES, size, 0)
+        make_table(ports, TABLE, current_schema(ports.contract(PRODUCT)))
+        found: dict[str, list[Measured]] = {name: [] for name in ("ours", *PEERS)}
+        for number in range(1, runs + 1):
+            tell(f"{ROW}: run {number} of {runs}")
+            history.forget(ports, "join", PRODUCT)
+            for name, measured in found.items():
+                measured.append(_join(ports, name))
+        first, again = _contents(ports, PEERS), []
+        for day in range(1, runs + 1):
+            tell(f"{ROW}: one per cent more, day {day} of {runs}")
+            _release(ports, CASES, size, day)
+            again.append(_join(ports, "ours"))
+        _join(ports, SPARK)
+        later = _contents(ports, [SPARK])
+        same = len(first) == len(later) == 1 and first != later
+        return _result(size, found, tuple(again), max(first)[0], same=same)
+
+
+def _release(ports: Ports, dataset: str, size: int, day: int) -> None:
+    """Land a day of a register, and let the platform's steps make a release of it."""
+    fields = registers.REGISTER_FIELDS if dataset == REGISTER else registers.CASES_FIELDS
+    keys = size if dataset == REGISTER else size // registers.PEOPLE_A_CASE
+    # Spark ends a session that waits for long: each is opened when it is wanted.
+    with closing(open_ports(ports.settings)) as own:
+        history.land(own, keys, day=day, dataset=dataset, fields=fields)
+    for step in ("clean", "gate", "release"):
+        history.carry_out(ports, step, dataset)
+
+
+def _join(ports: Ports, who: str) -> Measured:
+    if who == "ours":
+        return history.carry_out(ports, "join", PRODUCT)
+    history.clear_cache(ports)
+    run_dir, place = ports.settings.run_dir, _table() if who == SPARK else str(_file(ports))
+    argv = [sys.executable, "-m", "benchmarks.peers.join", who, PRODUCT, place]
+    log = scratch(ports.settings) / f"{who}.log"
+    return measure(argv, environment(run_dir), log, servers=pids(run_dir).values())
+
+
+def _table() -> str:
+    return f"{CATALOG}.bench.{TABLE}"
+
+
+def _file(ports: Ports) -> Path:
+    return scratch(ports.settings) / f"{TABLE}.parquet"
+
+
+def _contents(ports: Ports, peers: Iterable[str]) -> set[Content]:
+    """What we and these peers have made: one content when all have made the same."""
+    contract = ports.contract(PRODUCT)
+    names = current_schema(contract).names
+    tables = {"ours": released_tables(contract)["current"].branch(CANDIDATE), SPARK: _table()}
+    with closing(open_ports(ports.settings)) as own:
+        made = {
+            name: own.spark.table(tables[name]).select(*names).toArrow() if name in tables else parquet.read_table(_file(ports))
+            for name in ("ours", *peers)
+        }
+    return {_content(rows.select(names)) for rows in made.values()}
+
+
+def _content(rows: pa.Table) -> Content:
+    lines = ("|".join(map(str, row.values())) for row in rows.to_pylist())
+    return rows.num_rows, sum(zlib.crc32(line.encode()) for line in lines)
+
+
+def _result(size: int, found: dict[str, list[Measured]], again: tuple[Measured, ...], findings: int, *, same: bool) -> Result:
+    ours, peers = tuple(found["ours"]), {PEERS[name]: tuple(found[name]) for name in PEERS}
+    full, share = seconds(ours) / seconds(peers[PEERS[SPARK]]), seconds(again) / seconds(ours)
+    return Result(
+        row=ROW,
+        work="join: payments to be checked, of a register and a fifth as many cases (servers are in the figures)",
+        size=size,
+        unit="people",
+        ours=ours,
+        peers=peers,
+        is_equal=same,
+        figures={
+            "cases": size // registers.PEOPLE_A_CASE,
+            "findings": findings,
+            "a join after 1 % changed, s": seconds(again),
+            AGAIN: share,
+        },
+        reach=f"at most {FULL} of the time of Spark alone, and {AGAIN} at most {SHARE} where the transform allows it",
+        is_reached=same and full <= FULL and share <= SHARE,
+    )
