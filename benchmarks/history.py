@@ -1,27 +1,20 @@
 """Datasets with years behind them: landed events of any number of keys, written into landing by Spark in one go.
 
 They stand under a topic of their own, ``bench``, so that landing from Kafka goes on beside them. What follows from them
-(candidates, verdicts, releases) is made by the platform's own steps, and can be forgotten so that a step does the same again.
+(candidates, verdicts, releases) is made by the platform's own steps.
 """
 
-import json
 from collections.abc import Mapping
-from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from sqlalchemy import text
 
-from benchmarks.exports import HOTLINE, commonweal
-from benchmarks.measure import Measured, measure
-from benchmarks.servers import environment, pids, scratch
-from commonweal.apply.postgres import OWNER
+from benchmarks.exports import HOTLINE
 from commonweal.contract.model import Contract
-from commonweal.database import engine
 from commonweal.epochs import confirm, newest_epoch
 from commonweal.lake.names import landing_table
-from commonweal.ports import Ports, open_ports
+from commonweal.ports import Ports
 from commonweal.render.lake_schema import ddl, landing_schema
 
 if TYPE_CHECKING:
@@ -32,13 +25,6 @@ NOTE = text("""
 insert into landed_offsets (dataset, topic, topic_id, offsets) values (:dataset, :topic, :topic, cast(:offsets as jsonb))
 on conflict (dataset, topic) do update set offsets = excluded.offsets
 """)
-FORGET = {
-    "gate": text("""
-delete from gate_result g where g.dataset = :dataset and not exists (select 1 from release r where r.gate_id = g.id)
-"""),
-    "join": text("delete from candidate where dataset = :dataset"),
-}
-"""By step, how what it finds itself done by goes: a verdict by which nothing was released, and what a product was made of."""
 FIELDS = {
     "case_no": "concat('NYCC', lpad(id, 8, '0'))",
     "office_code": "concat('NYCC', lpad(1 + id % 51, 2, '0'))",
@@ -105,40 +91,3 @@ def events(ports: Ports, contract: Contract, fields: Mapping[str, str], cases: i
     given = {name: value.format(**place) for name, value in values.items()}
     columns = (column.split(" ", 1) for column in ddl(landing_schema(contract)).split(", "))
     return ids.selectExpr(*(f"cast({given.get(name, 'null')} as {kind}) as {name}" for name, kind in columns))
-
-
-def carry_out(ports: Ports, step: str, dataset: str) -> Measured:
-    """Measure a step of the platform, called as a person calls it.
-
-    Raises:
-        RuntimeError: It ended with an error, or had nothing to do.
-    """
-    clear_cache(ports)
-    run_dir, log = ports.settings.run_dir, scratch(ports.settings) / f"{step}.log"
-    argv = commonweal("run", step, dataset, "--json")
-    found = measure(argv, environment(run_dir), log, servers=pids(run_dir).values())
-    if said(log)["outcome"] != "done":
-        raise RuntimeError(f"{step} of {dataset} had nothing to do")
-    return found
-
-
-def forget(ports: Ports, step: str, dataset: str) -> None:
-    """Take away what the last ``gate`` or ``join`` concluded, so that the next one works as if it were the first.
-
-    As the owner of the database: no program of the platform may.
-    """
-    with engine(ports.settings, OWNER).begin() as connection:
-        connection.execute(FORGET[step], {"dataset": dataset})
-
-
-def clear_cache(ports: Ports) -> None:
-    """Have Spark let go of rows that it keeps for all sessions: by default Great Expectations has it keep what is audited."""
-    with closing(open_ports(ports.settings)) as own:
-        own.spark.catalog.clearCache()
-
-
-def said(log: Path) -> dict[str, Any]:
-    """What a program said last as a line of JSON."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    found: dict[str, Any] = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
-    return found

@@ -12,8 +12,8 @@ from benchmarks import history
 from benchmarks.exports import HOTLINE, commonweal, produce, write_messages
 from benchmarks.measure import Measured, measure
 from benchmarks.results import Result, seconds
-from benchmarks.rows.freshness import steps
 from benchmarks.servers import environment, lakehouse, pids, scratch
+from benchmarks.steps import lengths
 from commonweal.contract.model import Contract
 from commonweal.database import database_now
 from commonweal.lake.names import released_tables
@@ -95,7 +95,7 @@ def _found(cases: int, events: int, runs: int, tell: Callable[[str], None]) -> F
         for number in range(1, runs + 1):
             tell(f"{ROW}: day {number} of {runs}")
             days.append(_day(ports, cases, number, events))
-        hops = steps(ports.engine, began)
+        hops = lengths(ports, HOTLINE, began)
         tell(f"{ROW}: all cases recomputed")
         before, content = _released(ports), _content(ports)
         rebuilt = _run(ports, "rebuild", HOTLINE, "--reason", "measured")

@@ -4,12 +4,10 @@ import math
 import threading
 import time
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -24,6 +22,7 @@ from benchmarks.exports import HOTLINE, write_messages, write_requests
 from benchmarks.measure import Times, cpu_seconds, times
 from benchmarks.results import Result
 from benchmarks.servers import pids, run_folder, scratch
+from benchmarks.steps import lengths
 from commonweal import bus
 from commonweal.database import database_now
 from commonweal.lake.releases import current_release
@@ -41,10 +40,6 @@ LOOK_SECONDS, PATIENCE_SECONDS, WARM_UP_SECONDS = 0.25, 120.0, 600.0
 MIDDLE = "freshness p50, s"
 LAG = "freshness p50 of the last fifth as a share of the first fifth's"
 LIMITS = {MIDDLE: 10.0, "freshness p99, s": 25.0, LAG: 1.2}
-STEPS = text("""
-select step, extract(epoch from finished_at - started_at) as seconds from attempt
-where dataset = :dataset and outcome = 'done' and started_at >= :began order by started_at
-""")
 LAST = text("select step, outcome, message from attempt where dataset = :dataset order by started_at desc limit 1")
 
 
@@ -140,24 +135,10 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
         tell(f"{ROW}: {size:,} events, {RATE:g} a second")
         began, reader = database_now(ports.engine), _reader(ports)
         acknowledged = _follow(reader, islice(messages, size), rate=RATE, patience=PATIENCE_SECONDS)
-        cpu, lags, hops = reader.cpu.figures(), _lags(acknowledged, reader.seen), steps(ports.engine, began)
+        cpu, lags, hops = reader.cpu.figures(), _lags(acknowledged, reader.seen), lengths(ports, HOTLINE, began)
         named = {f"{step}, s": length for step, length in hops.items()}
         rest = {"waiting and scheduling, what these leave of p50, s": lags[MIDDLE] - sum(hops.values())}
         return _result(size, lags | _pace(acknowledged, reader.seen) | named | rest | cpu)
-
-
-def steps(engine: Engine, began: datetime) -> dict[str, float]:
-    """By step, the median length of those that had something to do, in seconds.
-
-    Args:
-        engine: The database.
-        began: Those that began since, by the database's clock.
-    """
-    lengths = defaultdict(list)
-    with engine.begin() as connection:
-        for row in connection.execute(STEPS, {"dataset": HOTLINE, "began": began}):
-            lengths[row.step].append(float(row.seconds))
-    return {step: median(found) for step, found in lengths.items()}
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from benchmarks import history
+from benchmarks import history, steps
 from benchmarks.exports import HOTLINE
 from benchmarks.measure import Measured, measure
 from benchmarks.results import Result, seconds
@@ -49,7 +49,7 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
             for name, measured in found.items():
                 measured.append(_gate(ports, name))
                 verdicts.append(_verdict(ports, name))
-        history.carry_out(ports, "release", HOTLINE)
+        steps.carry_out(ports, "release", HOTLINE)
         _clean(ports, size, 1)
         tell(f"{ROW}: one per cent more")
         again = tuple(_gate(ports, "ours") for _ in range(runs))
@@ -64,14 +64,14 @@ def _clean(ports: Ports, size: int, day: int) -> None:
     # Spark ends a session that waits for long: each is opened when it is wanted.
     with closing(open_ports(ports.settings)) as own:
         history.land(own, size, day=day, fields=FIELDS)
-    history.carry_out(ports, "clean", HOTLINE)
+    steps.carry_out(ports, "clean", HOTLINE)
 
 
 def _gate(ports: Ports, who: str) -> Measured:
     if who == "ours":
-        history.forget(ports, "gate", HOTLINE)
-        return history.carry_out(ports, "gate", HOTLINE)
-    history.clear_cache(ports)
+        steps.forget(ports, "gate", HOTLINE)
+        return steps.carry_out(ports, "gate", HOTLINE)
+    steps.clear_cache(ports)
     candidate, run_dir = read_candidate(ports.engine, HOTLINE), ports.settings.run_dir
     snapshot = str(candidate.snapshots["current"]) if candidate else ""
     argv = [sys.executable, "-m", "benchmarks.peers.gate", who, HOTLINE, snapshot]
@@ -85,7 +85,7 @@ def _log(ports: Ports, who: str) -> Path:
 def _verdict(ports: Ports, who: str) -> Verdict:
     """What the last gate, or a peer, said."""
     if who != "ours":
-        return history.said(_log(ports, who))
+        return steps.said(_log(ports, who))
     report = _report(ports)
     failed = {result["rule"]: result["unexpected"] for result in report["results"] if result["table"] == "current"}
     return {"passed": report["passed"], "failed": failed}

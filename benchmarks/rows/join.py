@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from benchmarks import history, registers
+from benchmarks import history, registers, steps
 from benchmarks.measure import Measured, measure
 from benchmarks.results import Result, seconds
 from benchmarks.servers import environment, lakehouse, make_table, pids, scratch
@@ -45,7 +45,7 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
         found: dict[str, list[Measured]] = {name: [] for name in ("ours", *PEERS)}
         for number in range(1, runs + 1):
             tell(f"{ROW}: run {number} of {runs}")
-            history.forget(ports, "join", PRODUCT)
+            steps.forget(ports, "join", PRODUCT)
             for name, measured in found.items():
                 measured.append(_join(ports, name))
         first, again = _contents(ports, PEERS), []
@@ -67,13 +67,13 @@ def _release(ports: Ports, dataset: str, size: int, day: int) -> None:
     with closing(open_ports(ports.settings)) as own:
         history.land(own, keys, day=day, dataset=dataset, fields=fields)
     for step in ("clean", "gate", "release"):
-        history.carry_out(ports, step, dataset)
+        steps.carry_out(ports, step, dataset)
 
 
 def _join(ports: Ports, who: str) -> Measured:
     if who == "ours":
-        return history.carry_out(ports, "join", PRODUCT)
-    history.clear_cache(ports)
+        return steps.carry_out(ports, "join", PRODUCT)
+    steps.clear_cache(ports)
     run_dir, place = ports.settings.run_dir, _table() if who == SPARK else str(_file(ports))
     argv = [sys.executable, "-m", "benchmarks.peers.join", who, PRODUCT, place]
     log = scratch(ports.settings) / f"{who}.log"

@@ -115,7 +115,7 @@ class Counting:
     @cached_property
     def _fates(self) -> Counter[tuple[str, bool]]:
         """Rejected rows by what became of them, and by whether they are fresh."""
-        if _sum(self._landed, True) == self._landed.total():
+        if not _sum(self._landed, False):
             return Counter()
         rejected = self._landing.where("not _accepted").select(*PLACE_COLUMNS, "_source", "_event_id", "_appended_at", "_fresh")
         accepted = self._landing.where("_accepted").drop("_fresh")

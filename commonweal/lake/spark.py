@@ -76,7 +76,7 @@ def planned_for(spark: SparkSession, offsets: Mapping[str, Mapping[str, int]]) -
     """Queries within are planned for the landed events below the given offsets.
 
     Adaptive execution plans each stage of a query anew when it knows the size of the one before; with few events that is a large
-    part of all work, and gains nothing.
+    part of all work, and gains nothing. After an error the settings stay: the step ends, and its session with it.
     """
     events = sum(end for partitions in offsets.values() for end in partitions.values())
     own = FOR_FEW if events <= FEW_EVENTS else {}
@@ -84,7 +84,7 @@ def planned_for(spark: SparkSession, offsets: Mapping[str, Mapping[str, int]]) -
     for name, value in own.items():
         spark.conf.set(name, value)
     yield
-    for name, value in before.items():  # after an error nothing is asked of Spark, which may be gone: the session ends
+    for name, value in before.items():
         spark.conf.set(name, value)
 
 

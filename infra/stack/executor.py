@@ -5,12 +5,12 @@ scheduler: what it has loaded they have too, in memory that they share. Only pac
 platform's own: changed code is read by the next task, as ever.
 """
 
-import gc
-import importlib
 import logging
 from typing import Any
 
 from airflow.executors.local_executor import LocalExecutor
+
+from infra.stack.preloading import preload
 
 PACKAGES = (
     "great_expectations",
@@ -54,9 +54,6 @@ class WarmExecutor(LocalExecutor):
 
 
 def load_packages() -> None:
-    """Load them, and keep the garbage collector from touching, and so copying, what forks share."""
+    """Load them, without what Great Expectations would log."""
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # or it tells of hundreds of its own functions
-    for name in PACKAGES:
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+    preload(PACKAGES)

@@ -5,8 +5,6 @@ pseudonyms outlives the task that needed it. What it imports of other people's p
 daemon has loaded that, and nothing of the platform's own.
 """
 
-import gc
-import importlib
 import os
 import signal
 import sys
@@ -15,6 +13,8 @@ from types import FrameType
 
 import psutil
 from pyspark.daemon import manager
+
+from infra.stack.preloading import preload
 
 IDLE_SECONDS = 120.0
 LOOK_SECONDS = 10.0
@@ -56,14 +56,6 @@ def main(*, idle: float = IDLE_SECONDS, look: float = LOOK_SECONDS) -> None:
     manager()  # type: ignore[no-untyped-call]
 
 
-def load_packages() -> None:
-    """Load them, and keep the garbage collector from touching, and so copying, what forks share."""
-    for name in PACKAGES:
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
-
-
 if __name__ == "__main__":
-    load_packages()
+    preload(PACKAGES)
     main()

@@ -16,8 +16,9 @@ WORKED_WITH = ("decoding.workers", "decoding.rotation", "identity", "settings", 
 """Modules of the platform that a worker imports for what it is handed."""
 LOADED = """
 import importlib, sys, threading
-from infra.stack.spark_daemon import load_packages
-load_packages()
+from infra.stack.preloading import preload
+from infra.stack.spark_daemon import PACKAGES
+preload(PACKAGES)
 assert threading.active_count() == 1, "a thread would not be there in a fork"
 loaded = set(sys.modules)
 for name in sys.argv[1:]:
