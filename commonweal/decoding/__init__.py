@@ -3,11 +3,23 @@
 A reason is ``rule:field``, both words of the contract or of this package, never a value of a record.
 """
 
-from commonweal.decoding.batch import decode
+from commonweal.decoding.batch import BatchDecoder
 from commonweal.decoding.decoder import Decoder, Reading
 from commonweal.decoding.envelope import Envelope, Envelopes
 from commonweal.decoding.record import Record, pack, unpack
 from commonweal.decoding.rows import to_document
 from commonweal.decoding.whole import Judge, Judged
 
-__all__ = ["Decoder", "Envelope", "Envelopes", "Judge", "Judged", "Reading", "Record", "decode", "pack", "to_document", "unpack"]
+__all__ = [
+    "BatchDecoder",
+    "Decoder",
+    "Envelope",
+    "Envelopes",
+    "Judge",
+    "Judged",
+    "Reading",
+    "Record",
+    "pack",
+    "to_document",
+    "unpack",
+]

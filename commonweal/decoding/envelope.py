@@ -61,7 +61,7 @@ class Envelopes:
             "ce_dataschema": _matching(version, "major_version"),
             "content-type": _matching(r"(?i:application/json)(?:\s*;.*)?", "media_type"),
         }
-        self._shared = lru_cache(maxsize=1024)(self._read_shared)
+        self.shared = lru_cache(maxsize=1024)(self._read_shared)
 
     def read(self, headers: Headers, *, topic: str, seen_at: datetime, own: Sequence[str] = ()) -> Envelope:
         """The envelope of one record.
@@ -72,7 +72,7 @@ class Envelopes:
             seen_at: When the broker appended it.
             own: Personal identifiers of the record's document, which may not stand in an event's id.
         """
-        shared = self._shared(topic, *headers[: len(SHARED_HEADERS)])
+        shared = self.shared(topic, *headers[: len(SHARED_HEADERS)])
         source, event_type, recorded_at, version, reasons = shared
         event_id, id_reasons = _identity("ce_id", headers[-2], own)
         replaces, replaces_reasons = _identity("ce_replaces", headers[-1], own)

@@ -24,14 +24,15 @@ def decode_batches(contract: Contract, key_epoch: int | None, batches: "Iterable
     Yields:
         Landing rows.
     """
-    from commonweal.decoding import decode
+    from commonweal.decoding import BatchDecoder
     from commonweal.identity import Sealer, load_pseudonymiser, load_public_key
     from commonweal.settings import load_settings
 
     keys = load_settings().keys_dir
     pseudonymiser, sealer = load_pseudonymiser(keys, key_epoch), Sealer(load_public_key(keys), contract.id)
+    decoder = BatchDecoder(contract, pseudonymiser, sealer)
     for batch in batches:
-        yield decode(batch, contract=contract, pseudonymiser=pseudonymiser, sealer=sealer)
+        yield decoder.decode(batch)
 
 
 def rotate_batches(contract: Contract, epoch: int, batches: "Iterable[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":

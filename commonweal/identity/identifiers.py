@@ -11,6 +11,7 @@ True
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 
 from stdnum.cn import ric, uscc
 
@@ -79,17 +80,19 @@ def _check_resident_id(text: str, on: date | None) -> str | None:
         return "length"
     if not _RESIDENT.fullmatch(text):
         return "characters"
-    if not _is_birth_date(text, on):
+    born = _birth_date(text[6:14])
+    if born is None or (on is not None and born > on):
         return "birth_date"
     return None if ric.calc_check_digit(text) == text[-1] else "checksum"
 
 
-def _is_birth_date(text: str, on: date | None) -> bool:
+@lru_cache(maxsize=65_536)  # there are fewer days than people
+def _birth_date(digits: str) -> date | None:
     try:
-        born = date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
+        born = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
-        return False
-    return _EARLIEST_BIRTH_YEAR <= born.year <= _LATEST_BIRTH_YEAR and (on is None or born <= on)
+        return None
+    return born if _EARLIEST_BIRTH_YEAR <= born.year <= _LATEST_BIRTH_YEAR else None
 
 
 def _check_credit_code(text: str, _on: date | None) -> str | None:

@@ -5,12 +5,14 @@ Files in the keys folder (mode 0700), each of mode 0600: ``epoch`` (number of th
 private sealing key is for repairs and rotation.
 """
 
-import hmac
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from commonweal.errors import ConfigError
 
@@ -31,8 +33,14 @@ class Pseudonymiser:
         A resident id is the whole message. The kind goes before every other identifier, because a credit code may be made
         of 18 digits that are a valid resident id too, and the two must not meet in one pseudonym.
         """
-        message = normalised if kind == _PERSON else f"{kind}:{normalised}"
-        return hmac.digest(self.key, message.encode(), "sha256").hex()
+        hashed = self._keyed.copy()
+        hashed.update((normalised if kind == _PERSON else f"{kind}:{normalised}").encode())
+        return hashed.finalize().hex()
+
+    @cached_property
+    def _keyed(self) -> HMAC:
+        # The key is hashed once: a copy of this takes a third of the time of a digest from the start.
+        return HMAC(self.key, SHA256())
 
 
 def ensure_keys(keys_dir: Path) -> None:

@@ -10,7 +10,7 @@ from kafka import TopicPartition
 
 from commonweal import bus
 from commonweal.contract.loader import load_contract
-from commonweal.decoding import decode
+from commonweal.decoding import BatchDecoder
 from commonweal.errors import ConfigError, ContractError, TransientError
 from commonweal.identity import Sealer, ensure_keys, load_pseudonymiser, load_public_key
 from commonweal.settings import Settings
@@ -35,9 +35,8 @@ def landed(settings: Settings, keys: Path) -> list[dict]:
     contract = load_contract(settings.schemas_dir, DATASET)
     ensure_keys(keys)
     sealer = Sealer(load_public_key(keys), DATASET)
-    return decode(
-        _records(settings, contract.topic), contract=contract, pseudonymiser=load_pseudonymiser(keys), sealer=sealer
-    ).to_pylist()
+    decoder = BatchDecoder(contract, load_pseudonymiser(keys), sealer)
+    return decoder.decode(_records(settings, contract.topic)).to_pylist()
 
 
 def places(rows: list[dict]) -> set[tuple[int, int]]:

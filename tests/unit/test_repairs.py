@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from commonweal.contract.loader import load_contract
-from commonweal.decoding import Record, decode
+from commonweal.decoding import BatchDecoder, Record
 from commonweal.decoding.whole import HEADERS_TYPE
 from commonweal.errors import ContractError
 from commonweal.identity import Place, Sealer, ensure_keys, load_pseudonymiser, load_public_key
@@ -63,7 +63,7 @@ def landed(contract, tmp_path_factory):
     keys = tmp_path_factory.mktemp("keys")
     keys.chmod(0o700)
     ensure_keys(keys)
-    machinery = {"pseudonymiser": load_pseudonymiser(keys), "sealer": Sealer(load_public_key(keys), contract.id)}
+    decoder = BatchDecoder(contract, load_pseudonymiser(keys), Sealer(load_public_key(keys), contract.id))
 
     def land(record: Record) -> dict:
         batch = pa.RecordBatch.from_pydict(
@@ -77,7 +77,7 @@ def landed(contract, tmp_path_factory):
                 "value": pa.array([record.value], pa.binary()),
             }
         )
-        return decode(batch, contract=contract, **machinery).to_pylist()[0]
+        return decoder.decode(batch).to_pylist()[0]
 
     return land
 

@@ -10,7 +10,7 @@ import pytest
 from stdnum.cn.ric import calc_check_digit
 
 from commonweal.contract.model import Code, Contract, Field, Text
-from commonweal.decoding import decode
+from commonweal.decoding import BatchDecoder
 from commonweal.identity import Sealer, ensure_keys, load_pseudonymiser, load_public_key
 
 TITLE = Text(en="x", zh="字")
@@ -107,7 +107,7 @@ def land(contract: Contract, keys: Path) -> Callable[..., list[dict[str, object]
 
     def run(*records: tuple[object, object], topic: str = contract.topic) -> list[dict[str, object]]:
         batch = a_batch(list(records), topic)
-        landed = decode(batch, contract=contract, pseudonymiser=pseudonymiser, sealer=sealer)
+        landed = BatchDecoder(contract, pseudonymiser, sealer).decode(batch)
         landed.validate(full=True)
         return landed.to_pylist()
 

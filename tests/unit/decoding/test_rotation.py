@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from commonweal.decoding import decode
+from commonweal.decoding import BatchDecoder
 from commonweal.decoding.rotation import rotated
 from commonweal.errors import ConfigError
 from commonweal.identity import Opener, Sealer, add_epoch, load_private_key, load_pseudonymiser, load_public_key
@@ -16,7 +16,7 @@ def landed(contract, keys, headers, document):
     records = [(headers, document), (headers | {"ce_id": "event-2"}, document | {"case_no": "C2"}), (headers, b"no document")]
     sealer = Sealer(load_public_key(keys), contract.id)
     batch = a_batch(records, contract.topic)
-    return batch, decode(batch, contract=contract, pseudonymiser=load_pseudonymiser(keys, 1), sealer=sealer)
+    return batch, BatchDecoder(contract, load_pseudonymiser(keys, 1), sealer).decode(batch)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_rows_are_as_if_they_had_landed_under_the_new_key(landed, turn, contract
     batch, before = landed
     after = turn(before, 2)
     sealer = Sealer(load_public_key(keys), contract.id)
-    fresh = decode(batch, contract=contract, pseudonymiser=load_pseudonymiser(keys, 2), sealer=sealer)
+    fresh = BatchDecoder(contract, load_pseudonymiser(keys, 2), sealer).decode(batch)
     assert after.drop_columns(["_sealed"]).equals(fresh.drop_columns(["_sealed"]))
     assert after.column("_sealed").equals(before.column("_sealed"))
     assert after.column("person_key")[0] != before.column("person_key")[0]
