@@ -22,6 +22,7 @@ PACKAGES = (
     "asyncio",
     "cryptography.hazmat.primitives.asymmetric.x25519",
     "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.hmac",
     "cryptography.hazmat.primitives.hpke",
     "cryptography.hazmat.primitives.serialization",
     "jsonschema_rs",

@@ -68,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--faults", type=int, default=100)
-    parser.add_argument("--minutes", type=float, default=45, help="after so long no new fault begins")
+    parser.add_argument("--minutes", type=float, default=50, help="after so long no new fault begins")
     parser.add_argument("--pause", type=float, default=30, help="the longest pause between two faults, in seconds")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**9))
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "faults.md")

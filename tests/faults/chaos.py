@@ -3,9 +3,10 @@
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
@@ -86,8 +87,6 @@ class Chaos:
             time.sleep(fault.after)
             if time.monotonic() > until:
                 break
-            if fault.victim in self._waits:
-                self._waits[fault.victim].join()
             self._one(fault)
         for waiting in self._waits.values():
             waiting.join()
@@ -95,13 +94,18 @@ class Chaos:
             raise self._errors[0]
 
     def _one(self, fault: Fault) -> None:
-        process = self._step() if fault.victim == STEP else self._service(fault.victim)
+        if fault.victim == STEP:
+            if process := self._step():
+                hurt(process, fault)
+                self.inflicted.append(Inflicted(fault, None))
+                return
+            fault = replace(fault, victim=instead_of_step(self.inflicted))
+        if fault.victim in self._waits:
+            self._waits[fault.victim].join()
+        process = self._service(fault.victim)
         if process is None:
             return
         hurt(process, fault)
-        if fault.victim == STEP:
-            self.inflicted.append(Inflicted(fault, None))
-            return
         old = process.pid if fault.kind == "killed" else 0
         self._waits[fault.victim] = threading.Thread(target=self._await_ready, args=(fault, old, time.monotonic()))
         self._waits[fault.victim].start()
@@ -129,6 +133,12 @@ class Chaos:
             self.inflicted.append(Inflicted(fault, time.monotonic() - since))
         except Exception as error:  # noqa: BLE001 - told by the thread that waits for this one
             self._errors.append(error)
+
+
+def instead_of_step(inflicted: Sequence[Inflicted]) -> str:
+    """The service that was hurt least often: when no step runs for so long, another fault happens than none."""
+    often = Counter(one.fault.victim for one in inflicted)
+    return min(SERVICES, key=lambda service: often[service])
 
 
 def hurt(process: psutil.Process, fault: Fault) -> None:

@@ -8,7 +8,7 @@ from random import Random
 import psutil
 import pytest
 
-from tests.faults.chaos import SERVICES, STEP, Fault, hurt, plan
+from tests.faults.chaos import SERVICES, STEP, Fault, Inflicted, hurt, instead_of_step, plan
 
 
 @pytest.fixture
@@ -24,6 +24,12 @@ def test_a_seed_hurts_everybody_and_says_the_same_twice():
     assert made == plan(Random(5), faults=30, longest_pause=6)
     assert {fault.victim for fault in made} == {*SERVICES, STEP}
     assert {fault.kind for fault in made} == {"killed", "stopped"}
+
+
+def test_when_no_step_runs_the_service_hurt_least_is_hurt():
+    hurt_once = [Inflicted(Fault(0, victim, "killed", 0), 1.0) for victim in SERVICES if victim != "minio"]
+    assert instead_of_step(hurt_once) == "minio"
+    assert instead_of_step([]) in SERVICES
 
 
 def test_a_killed_process_is_gone_and_nobody_minds_that_it_is_killed_again(victim):

@@ -4,15 +4,19 @@ Tests run in a copy of the repository, in a process of its own that imports from
 process that asks is ever changed.
 """
 
+import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from commonweal.settings import ROOT
@@ -101,23 +105,61 @@ def copied(folder: Path, mutation: Mutation | None) -> Path:
     return folder
 
 
-def outcomes(folder: Path, tests: Iterable[str], run_dir: Path | None = None) -> list[Outcome]:
-    """What became of the tests in that copy.
+class Forks:
+    """Runs tests of copies, each run a fork of one process that has loaded other people's packages, see ``forks.py``."""
 
-    Args:
-        folder: The copy.
-        tests: ``path::function``, all cases of each.
-        run_dir: Run folder of the stack that they may use; none may start one.
-    """
-    report = folder / "outcomes.xml"
-    plugins = [word for name in ("no:cacheprovider", *PLUGINS) for word in ("-p", name)]
-    plugins.append("--hypothesis-profile=unshrunk")
-    options = ("-q", "--no-header", "--tb=line", *plugins, f"--basetemp={folder / 'tmp'}", f"--junitxml={report}")
-    command = (sys.executable, "-m", "pytest", *options, *sorted(set(tests)))
-    own = _environment(folder, run_dir)
-    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert done.returncode in (0, 1), f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return [_outcome(case) for case in ElementTree.parse(report).iter("testcase")]
+    def __init__(self, folder: Path) -> None:
+        """Start that process; its socket stands in the folder, whose path is short."""
+        self._socket = folder / "forks"
+        command = (sys.executable, str(Path(__file__).with_name("forks.py")), str(self._socket))
+        own = os.environ | {"GX_ANALYTICS_ENABLED": "false"}
+        # Nobody has to read what its packages log while they load.
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._process = subprocess.Popen(command, cwd=folder, env=own, start_new_session=True, **pipes)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n", "the process to fork from did not start"
+
+    def close(self) -> None:
+        """End that process, and a fork that hangs."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+
+    def outcomes(self, folder: Path, tests: Iterable[str], run_dir: Path | None = None) -> list[Outcome]:
+        """What became of the tests in that copy.
+
+        Args:
+            folder: The copy.
+            tests: ``path::function``, all cases of each.
+            run_dir: Run folder of the stack that they may use; none may start one.
+        """
+        report, said = folder / "outcomes.xml", folder / "said"
+        plugins = [word for name in ("no:cacheprovider", *PLUGINS) for word in ("-p", name)]
+        plugins.append("--hypothesis-profile=unshrunk")
+        options = (
+            "-q",
+            "--no-header",
+            "--tb=line",
+            f"--timeout={SECONDS}",
+            *plugins,
+            f"--basetemp={folder / 'tmp'}",
+            f"--junitxml={report}",
+        )
+        asked = {
+            "folder": str(folder),
+            "environment": _environment(folder, run_dir),
+            "arguments": [*options, *sorted(set(tests))],
+            "out": str(said),
+        }
+        code = self._asked(asked)
+        assert code in ("0", "1"), f"pytest ended with {code or 'nothing'}:\n{said.read_text()[-4000:]}"
+        return [_outcome(case) for case in ElementTree.parse(report).iter("testcase")]
+
+    def _asked(self, asked: dict[str, Any]) -> str:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(SECONDS * 2)
+            connection.connect(str(self._socket))
+            connection.sendall(json.dumps(asked).encode() + b"\n")
+            return connection.makefile().readline().strip()
 
 
 def _environment(folder: Path, run_dir: Path | None) -> dict[str, str]:

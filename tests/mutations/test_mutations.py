@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.mutations.mutation import Mutation, Outcome, copied, mutations, outcomes
+from tests.mutations.mutation import Forks, Mutation, Outcome, copied, mutations
 
 ALL = mutations()
 ALONE = tuple(mutation for mutation in ALL if not mutation.needs_stack)
@@ -19,14 +21,21 @@ Run = Callable[[Mutation], list[Outcome]]
 
 
 @pytest.fixture(scope="module")
-def run_alone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def forks() -> Iterator[Forks]:
+    """What runs tests of copies."""
+    with TemporaryDirectory() as folder, closing(Forks(Path(folder))) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def run_alone(forks: Forks, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Runs of mutations that need no server: those that were asked for start together, a few at a time."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function) and item.module is request.module]
     asked = [getattr(item, "callspec", None) for item in items]
     wanted = [call.params["mutation"] for call in asked if call and call.params["mutation"] in ALONE]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         started: dict[str, Future[list[Outcome]]] = {
-            mutation.name: pool.submit(_run, tmp_path_factory.mktemp(mutation.name), mutation) for mutation in wanted
+            mutation.name: pool.submit(_run, forks, tmp_path_factory.mktemp(mutation.name), mutation) for mutation in wanted
         }
         yield lambda mutation: started[mutation.name].result()
         pool.shutdown(cancel_futures=True)
@@ -37,13 +46,13 @@ def test_there_are_mutations() -> None:
     assert ON_THE_STACK
 
 
-def test_without_a_mutation_the_same_tests_are_green(tmp_path: Path) -> None:
-    assert_green(ALONE, outcomes(copied(tmp_path, None), _tests(ALONE)))
+def test_without_a_mutation_the_same_tests_are_green(forks: Forks, tmp_path: Path) -> None:
+    assert_green(ALONE, forks.outcomes(copied(tmp_path, None), _tests(ALONE)))
 
 
-def test_without_a_mutation_a_test_is_green_on_the_stack(stack, tmp_path: Path) -> None:
+def test_without_a_mutation_a_test_is_green_on_the_stack(stack, forks: Forks, tmp_path: Path) -> None:
     """One of them only: `make test` holds all of them anyway, and what a copy changes is the same for each."""
-    assert_green((SAMPLE,), outcomes(copied(tmp_path, None), SAMPLE.tests, stack.run_dir))
+    assert_green((SAMPLE,), forks.outcomes(copied(tmp_path, None), SAMPLE.tests, stack.run_dir))
 
 
 @pytest.mark.parametrize("mutation", ALONE, ids=lambda mutation: mutation.name)
@@ -52,8 +61,8 @@ def test_turns_its_tests_red(run_alone: Run, mutation: Mutation) -> None:
 
 
 @pytest.mark.parametrize("mutation", ON_THE_STACK, ids=lambda mutation: mutation.name)
-def test_turns_its_tests_red_on_the_stack(stack, tmp_path: Path, mutation: Mutation) -> None:
-    assert_red(mutation, outcomes(copied(tmp_path, mutation), mutation.tests, stack.run_dir))
+def test_turns_its_tests_red_on_the_stack(stack, forks: Forks, tmp_path: Path, mutation: Mutation) -> None:
+    assert_red(mutation, forks.outcomes(copied(tmp_path, mutation), mutation.tests, stack.run_dir))
 
 
 def assert_green(run: tuple[Mutation, ...], found: list[Outcome]) -> None:
@@ -68,8 +77,8 @@ def assert_red(mutation: Mutation, found: list[Outcome]) -> None:
     assert survived == set(), f"{mutation.name}: {mutation.why} These tests stay green"
 
 
-def _run(folder: Path, mutation: Mutation) -> list[Outcome]:
-    return outcomes(copied(folder, mutation), mutation.tests)
+def _run(forks: Forks, folder: Path, mutation: Mutation) -> list[Outcome]:
+    return forks.outcomes(copied(folder, mutation), mutation.tests)
 
 
 def _tests(run: tuple[Mutation, ...]) -> set[str]:
