@@ -21,6 +21,7 @@ SHARING_CONDITIONS = (
 MIN_THRESHOLD = 10
 MAX_PARTITIONS = 64
 MAX_SETTLE_DAYS = 3650
+MAX_DAYS = 36_500
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
@@ -172,5 +173,7 @@ def _numbers(contract: Contract) -> Iterator[Problem]:
         yield "limits", "number", f"minRows is at least {least}, horizonDays at least 0, batchRecords 1 to 5,000,000; correct it"
     if not 1 <= kept.topic_days <= kept.events_days or not 1 <= kept.releases_days <= kept.daily_days <= kept.monthly_days:
         yield "slaProperties", "number", "retention: 1 <= topic <= events, and 1 <= releases <= daily <= monthly; correct it"
+    if max(limits.horizon_days, kept.events_days, kept.monthly_days) > MAX_DAYS:
+        yield "slaProperties", "number", f"horizonDays and retention are at most {MAX_DAYS:,} days, a century; correct it"
     if contract.freshness_minutes < 1 or not 1 <= contract.partitions <= MAX_PARTITIONS:
         yield "slaProperties", "number", f"freshness is at least one minute, partitions 1 to {MAX_PARTITIONS}; correct it"

@@ -40,6 +40,8 @@ def entry_problems(entry: DictionaryField) -> Iterator[tuple[str, str]]:
     yield from _ending(entry.name, entry.type)
     if (entry.identifier is not None and entry.personal == "identifier") != (entry.column is not None):
         yield "pseudonym_column", "a personal identifier needs the column of its pseudonym, and nothing else has one"
+    if entry.identifier is not None and entry.type != "string":
+        yield "identifier", "an identifier is of type string: as a number it would lose its zeros and its check character"
     if entry.identifier not in (None, *IDENTIFIERS):
         yield "identifier", f"a kind that can't be checked; one of {', '.join(IDENTIFIERS)}"
     if entry.column is not None and not entry.column.endswith("_key"):

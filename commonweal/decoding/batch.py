@@ -21,7 +21,7 @@ from commonweal.decoding.headers import BatchHeaders, all_headers, split_headers
 from commonweal.decoding.record import Record, pack
 from commonweal.decoding.whole import Judge
 from commonweal.identity import Place, Pseudonymiser, Sealer
-from commonweal.render.lake_schema import PLACE_COLUMNS, landing_schema
+from commonweal.render.lake_schema import INSTANT, PLACE_COLUMNS, landing_schema
 
 _ENVELOPE = ("_source", "_event_id", "_event_type", "_replaces", "_recorded_at", "_contract_version")
 _AS_THEY_CAME = (*PLACE_COLUMNS, "_appended_at")
@@ -51,7 +51,8 @@ class BatchDecoder:
         """
         self._contract, self._sealer = contract, sealer
         self._pseudonym = pseudonymiser.pseudonym
-        self._clearer, self._judge = Clearer(contract), Judge(contract)
+        self._judge = Judge(contract)
+        self._clearer = Clearer(contract, self._judge.envelopes)
         self._sequence = contract.sequence or ""
         self._personal = tuple((f.name, f.column, f.identifier or "") for f in contract.fields if f.is_pseudonymised)
 
@@ -65,14 +66,15 @@ class BatchDecoder:
             A batch with exactly the columns of ``landing_schema(contract)``, row for row.
         """
         sealer = self._sealer.renewed()
+        # Both ways ask on which day a record was seen.
+        seen_at = batch.column("_appended_at").cast(INSTANT)
+        batch = batch.set_column(batch.schema.get_field_index("_appended_at"), "_appended_at", seen_at)
         with _collector_paused():
             headers = split_headers(batch.column("headers"))
             cleared = self._clearer.clear(batch, headers)
-            if cleared is None:
+            if cleared is None or len(cleared.doubtful) == batch.num_rows:
                 return self._long_way(batch, headers, sealer)
             doubtful = sorted(cleared.doubtful)
-            if len(doubtful) == batch.num_rows:
-                return self._long_way(batch, headers, sealer)
             short = self._short_way(batch, cleared, sealer)
             if not doubtful:
                 return short

@@ -23,8 +23,7 @@ from commonweal.render.event_schema import event_schema
 from commonweal.render.lake_schema import INSTANT, arrow_type
 
 MOST = 50_000
-"""Distinct values remembered of one column."""
-_DOUBT = object()
+"""Good values remembered of one column."""
 _NOTHING: Document = {}
 _KINDS = {"integer": int, "boolean": bool}
 _IS_PLAIN_ID = r"^[!-~]{1,200}$"
@@ -54,9 +53,12 @@ class Cleared(NamedTuple):
 
 
 class Clearer:
-    """Clears the records of one contract; keeps what it found of values from batch to batch."""
+    """Clears the records of one contract; keeps the good values that it met from batch to batch.
 
-    def __init__(self, contract: Contract) -> None:
+    A contract with pseudonyms of other identifiers than resident ids has no short way: the search in texts would not find them.
+    """
+
+    def __init__(self, contract: Contract, envelopes: Envelopes) -> None:
         parts = event_schema(contract)["properties"]
         kinds = {field.name: field for field in contract.fields}
         self._names = frozenset(parts)
@@ -65,10 +67,9 @@ class Clearer:
         # In JSON these stand between quotes.
         self._quoted = tuple(field.name for field in contract.fields if field.type not in _KINDS)
         self._occurred_at = [(name, arrow_type(kinds[name])) for name in contract.occurred_at]
-        self._envelopes = Envelopes(contract)
+        self._envelopes = envelopes
         self._horizon = timedelta(days=contract.limits.horizon_days)
         self._kept = timedelta(days=contract.retention.events_days)
-        # Of an identifier of another kind, or of one without a checked form, the search in texts below would not find all.
         self._is_open = all(field.identifier == "resident_id" for field in contract.fields if field.is_pseudonymised)
 
     def clear(self, batch: pa.RecordBatch, headers: BatchHeaders) -> Cleared | None:
@@ -80,7 +81,7 @@ class Clearer:
         """
         if not self._is_open:
             return None
-        seen = batch.column("_appended_at").cast(INSTANT)
+        seen = batch.column("_appended_at")
         documents, doubtful = self._documents(batch.column("value"))
         values = {}
         for name, column in self._columns.items():
@@ -129,7 +130,7 @@ class Clearer:
         ids = pa.array([given[-2] for given in found], pa.binary())
         is_plain = pc.and_(pc.match_substring_regex(ids, _IS_PLAIN_ID), pc.invert(pc.match_substring_regex(ids, "[0-9]{17}")))
         is_plain = pc.fill_null(is_plain, False)
-        source, event_type, recorded_at, version, _ = zip(*shared, strict=True) if shared else [()] * len(Shared._fields)
+        source, event_type, recorded_at, version, _ = zip(*shared, strict=True) if shared else ((),) * len(Shared._fields)
         recorded = pa.array(recorded_at, INSTANT)
         is_late = pc.greater(recorded, pc.add(seen, self._horizon))
         is_old = pc.less(recorded, pc.add(pc.subtract(seen, self._kept), self._horizon))
@@ -175,24 +176,22 @@ class _Values:
         if not self._kinds.issuperset(map(type, cells)):
             doubtful = {row for row, cell in enumerate(cells) if type(cell) not in self._kinds}
             cells = _without(cells, doubtful)
-        distinct = set(cells)
         if len(self._known) > MOST:
             self._known.clear()
-        for cell in distinct - self._known.keys():
-            self._known[cell] = self._judged(cell)
-        found = [self._known[cell] for cell in cells]
-        if any(self._known[cell] is _DOUBT for cell in distinct):
-            doubtful |= {row for row, value in enumerate(found) if value is _DOUBT}
-            found = _without(found, doubtful)
-        return found, doubtful
+        bad = {cell for cell in set(cells) if cell not in self._known and not self._learn(cell)}
+        if bad:
+            doubtful |= {row for row, cell in enumerate(cells) if cell in bad}
+        return [self._known.get(cell) for cell in cells], doubtful
 
-    def _judged(self, cell: object) -> object:
+    def _learn(self, cell: object) -> bool:
+        """Keep what a good value becomes; a bad one is not kept: it may be of any length, and no two need be alike."""
         if not _is_valid(self._validator, cell):
-            return _DOUBT
+            return False
         try:
-            return None if cell is None else self._read(cell)
+            self._known[cell] = None if cell is None else self._read(cell)
         except Refused:
-            return _DOUBT
+            return False
+        return True
 
 
 class _Identifiers:
@@ -208,7 +207,7 @@ class _Identifiers:
         days = pc.cast(seen, pa.date32()).to_pylist()
         checked = zip(found, days, strict=True)
         wrong = {row for row, (text, day) in enumerate(checked) if text is not None and check(self._kind, text, on=day)}
-        return found, doubtful | wrong
+        return (_without(found, wrong), doubtful | wrong) if wrong else (found, doubtful)
 
 
 def _column(field: Field, part: dict[str, Any]) -> "_Texts | _Values | _Identifiers":

@@ -17,6 +17,7 @@ HEADERS = (*SHARED_HEADERS, "ce_id", "ce_replaces")
 _REQUIRED = frozenset(("ce_specversion", "ce_source", "ce_type", "ce_time", "ce_dataschema"))
 _LONGEST_ID = 200
 _LONGEST_HEADER = 500
+_LONGEST_SHARED = 2_000
 
 Headers = Sequence[bytes | None]
 Verdict = tuple[str | None, str | None]
@@ -61,7 +62,7 @@ class Envelopes:
             "ce_dataschema": _matching(version, "major_version"),
             "content-type": _matching(r"(?i:application/json)(?:\s*;.*)?", "media_type"),
         }
-        self.shared = lru_cache(maxsize=1024)(self._read_shared)
+        self._known = lru_cache(maxsize=1024)(self._read_shared)
 
     def read(self, headers: Headers, *, topic: str, seen_at: datetime, own: Sequence[str] = ()) -> Envelope:
         """The envelope of one record.
@@ -84,6 +85,10 @@ class Envelopes:
             # It may have landed before and gone since: landed again, it would undo what came after it.
             reasons += ("retention:ce_time",)
         return Envelope(source, event_id, event_type, replaces, recorded_at, version, reasons)
+
+    def shared(self, topic: str, *raws: bytes | None) -> Shared:
+        """What the values of ``SHARED_HEADERS`` say; kept, since a whole export has the same, unless they are overlong."""
+        return (self._known if sum(map(len, filter(None, raws))) <= _LONGEST_SHARED else self._read_shared)(topic, *raws)
 
     def _read_shared(self, topic: str, *raws: bytes | None) -> Shared:
         raw = dict(zip(SHARED_HEADERS, raws, strict=True))

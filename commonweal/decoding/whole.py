@@ -30,7 +30,7 @@ class Judge:
 
     def __init__(self, contract: Contract) -> None:
         self._decoder = Decoder(contract)
-        self._envelopes = Envelopes(contract)
+        self.envelopes = Envelopes(contract)
 
     def read(
         self, headers: Headers, value: bytes | None, *, topic: str, seen_at: datetime, repeated: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Judge:
         """
         document, unreadable = parse(value)
         reading = _UNREAD if document is None else self._decoder.read(document, seen_at=seen_at)
-        envelope = self._envelopes.read(headers, topic=topic, seen_at=seen_at, own=reading.own)
+        envelope = self.envelopes.read(headers, topic=topic, seen_at=seen_at, own=reading.own)
         reasons = repeated + envelope.reasons + reading.reasons
         return Judged(envelope, reading, (*reasons, unreadable) if unreadable else reasons)
 

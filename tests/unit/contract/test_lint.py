@@ -136,6 +136,9 @@ CASES = [
     ("number", HOTLINE, changed(limits=Limits(batch_records=0))),
     ("number", HOTLINE, changed(retention=Retention(topic_days=4000))),
     ("number", HOTLINE, changed(retention=Retention(daily_days=1))),
+    ("number", HOTLINE, changed(retention=Retention(events_days=36_501))),
+    ("number", HOTLINE, changed(retention=Retention(monthly_days=36_501))),
+    ("number", HOTLINE, changed(limits=Limits(horizon_days=36_501))),
     ("number", HOTLINE, changed(partitions=0)),
     ("number", HOTLINE, changed(freshness_minutes=0)),
 ]  # fmt: skip
@@ -162,6 +165,7 @@ ENTRY_CASES = [
     ("pseudonym_column", {"column": "person_key"}),
     ("pseudonym_column", {"personal": "identifier", "identifier": "resident_id", "column": "resident"}),
     ("identifier", {"personal": "identifier", "identifier": "passport", "column": "person_key"}),
+    ("identifier", {"type": "integer", "personal": "none", "identifier": "credit_code"}),
     ("decimal_size", {"precision": 3, "scale": 1}),
 ]
 

@@ -9,9 +9,11 @@ from stdnum.cn.ric import calc_check_digit
 
 from commonweal.contract.loader import load_contract
 from commonweal.contract.model import Contract
-from commonweal.decoding import Judge
+from commonweal.decoding import BatchDecoder, Judge
 from commonweal.decoding.clearing import Clearer
+from commonweal.decoding.envelope import Envelopes
 from commonweal.decoding.headers import split_headers
+from commonweal.identity import Sealer, load_pseudonymiser, load_public_key
 from commonweal.settings import ROOT
 from infra.demo.town import CASES, build
 from tests.unit.decoding.conftest import SEEN_AT, a_batch
@@ -65,7 +67,7 @@ def assert_same(contract, records, topic):
     """Whatever was cleared, the long way accepts with the same values; gives the numbers of what was not."""
     batch = a_batch(records, topic)
     split = split_headers(batch.column("headers"))
-    cleared, judge = Clearer(contract).clear(batch, split), Judge(contract)
+    cleared, judge = Clearer(contract, Envelopes(contract)).clear(batch, split), Judge(contract)
     said = {name: pa.array(column).to_pylist() for name, column in cleared.envelope.items()}
     for row, value in enumerate(batch.column("value").to_pylist()):
         if row in cleared.doubtful:
@@ -84,18 +86,41 @@ def typed(values):
     return {name: (type(value), value) for name, value in values.items()}
 
 
-def test_every_single_change(contract, headers, document):
+def single_changes(headers, document):
+    """A record for each change that we could think of, of its document, of its headers and of how it is written."""
     without = [{name: value for name, value in document.items() if name != left} for left in document]
     changed = [document | {name: value} for name in (*document, "unknown") for value in VALUES]
     other_headers = [headers | {name: value} for name, values in SAID.items() for value in values]
-    records = [
+    return [
         *(a_record(headers, other) for other in (*without, *changed)),
         *(a_record(other, document) for other in other_headers),
         *(a_record(headers, document, form) for form in FORMS),
     ]
+
+
+def test_every_single_change(contract, headers, document):
+    records = single_changes(headers, document)
     for topic in contract.topics:
         doubtful = assert_same(contract, records, topic)
         assert 0 < len(doubtful) <= len(records)
+
+
+def test_rows_are_the_same_whatever_came_before_and_beside_them(contract, headers, document, keys):
+    decoder = BatchDecoder(contract, load_pseudonymiser(keys), Sealer(load_public_key(keys), contract.id))
+    records = single_changes(headers, document)[::5]
+    together = decoder.decode(a_batch(records, contract.topic)).to_pylist()
+    apart = [row for record in records for row in decoder.decode(a_batch([record], contract.topic)).to_pylist()]
+    for row, (one, other) in enumerate(zip(together, apart, strict=True)):
+        assert one | {"_sealed": None, "_kafka_offset": 0} == other | {"_sealed": None}
+        assert (one["_kafka_offset"], one["_sealed"] is None) == (row, other["_sealed"] is None)
+    assert {row["_accepted"] for row in together} == {True, False}
+
+
+def test_only_good_values_are_remembered(contract, headers, document):
+    clearer = Clearer(contract, Envelopes(contract))
+    batch = a_batch([(headers, document | {"status_code": "x" * 4000}), (headers, document)], contract.topic)
+    assert clearer.clear(batch, split_headers(batch.column("headers"))).doubtful == {0}
+    assert clearer._columns["status_code"]._known == {"active": "active"}
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -124,7 +149,7 @@ def test_several_changes_at_once(contract, headers, document, data):
 )
 def test_good_records_are_cleared_and_doubtful_ones_are_not(contract, headers, document, change, is_doubtful):
     batch = a_batch([(headers, document | change), (headers, document)], contract.topic)
-    cleared = Clearer(contract).clear(batch, split_headers(batch.column("headers")))
+    cleared = Clearer(contract, Envelopes(contract)).clear(batch, split_headers(batch.column("headers")))
     assert cleared.doubtful == ({0} if is_doubtful else set())
 
 
@@ -132,7 +157,7 @@ def test_of_the_events_of_a_department_only_the_wrong_ones_go_the_long_way(tmp_p
     events = build(tmp_path, residents=300).direct
     contract = load_contract(ROOT / "schemas", CASES)
     batch = a_batch([(event.headers, event.value) for event in events], contract.topic)
-    cleared = Clearer(contract).clear(batch, split_headers(batch.column("headers")))
+    cleared = Clearer(contract, Envelopes(contract)).clear(batch, split_headers(batch.column("headers")))
     assert cleared.doubtful == {row for row, event in enumerate(events) if event.is_wrong}
     assert 0 < len(cleared.doubtful) < len(events)
 
@@ -140,5 +165,6 @@ def test_of_the_events_of_a_department_only_the_wrong_ones_go_the_long_way(tmp_p
 def test_contracts_with_identifiers_of_another_kind_go_the_long_way(contract: Contract, headers, document):
     kinds = {"resident_id": "credit_code"}
     fields = tuple(field.model_copy(update={"identifier": kinds.get(field.name)}) for field in contract.fields)
+    other = contract.model_copy(update={"fields": fields})
     batch = a_batch([(headers, document)], contract.topic)
-    assert Clearer(contract.model_copy(update={"fields": fields})).clear(batch, split_headers(batch.column("headers"))) is None
+    assert Clearer(other, Envelopes(other)).clear(batch, split_headers(batch.column("headers"))) is None
