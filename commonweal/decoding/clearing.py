@@ -76,7 +76,7 @@ class Clearer:
         """Read a batch, or None if none of this contract's records can be cleared.
 
         Args:
-            batch: As ``batch.decode`` takes it.
+            batch: As ``BatchDecoder.decode`` takes it, its instants in UTC.
             headers: Those of its records.
         """
         if not self._is_open:
@@ -237,5 +237,5 @@ def _without(cells: Sequence[Any], rows: Set[int]) -> list[Any]:
 
 
 def _rows(mask: pa.Array) -> set[int]:
-    """The rows for which a mask without nulls holds; nulls are no doubt."""
+    """The rows for which a mask holds; for a null it does not."""
     return set(pc.indices_nonzero(mask).to_pylist())

@@ -19,7 +19,7 @@ def decode_batches(contract: Contract, key_epoch: int | None, batches: "Iterable
     Args:
         contract: The source.
         key_epoch: Under which pseudonyms are made; None where there are none.
-        batches: As ``decode`` takes them.
+        batches: As ``BatchDecoder.decode`` takes them.
 
     Yields:
         Landing rows.
