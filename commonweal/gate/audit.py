@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
 ROW_COUNT = "expect_table_row_count_to_be_between"
+ASKED_AGAIN = 2
 NEVER_NULL = "expect_column_values_to_not_be_null", "expect_column_values_to_be_null"
 
 
@@ -46,9 +47,23 @@ def audit(frames: "Mapping[TableName, DataFrame]", suite: Suite) -> tuple[RuleRe
 def _run(frame: "DataFrame", rules: Sequence[Rule]) -> dict[str, RuleResult]:
     """The results of the rules of one table; a rule without one could not be run.
 
+    A rule that could not be run refuses the dataset, for good. So it is asked again first: what a server caused that was away for
+    a moment doesn't happen again when everything can be read.
+
     Raises:
-        TransientError: Spark does not answer: nothing is known of the data, so this is no refusal.
+        TransientError: The rows can't be read: nothing is known of the data, so this is no refusal.
     """
+    found = _ask(frame, rules)
+    for _ in range(ASKED_AGAIN):
+        raised = [rule for rule in rules if rule.id not in found or found[rule.id].raised]
+        if not raised:
+            break
+        _expect_answer(frame)
+        found |= _ask(frame, raised)
+    return found
+
+
+def _ask(frame: "DataFrame", rules: Sequence[Rule]) -> dict[str, RuleResult]:
     # Before its first import: no usage statistics go out.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     from great_expectations.exceptions.exceptions import GreatExpectationsError
@@ -61,19 +76,19 @@ def _run(frame: "DataFrame", rules: Sequence[Rule]) -> dict[str, RuleResult]:
         for result in _validate(frame, rules):
             rule = planned[result.expectation_config.meta["rule"]]
             found[rule.id] = _counted(rule, bool(result.success), result.exception_info, result.result or {}, rows)
-    if len(found) < len(rules) or any(result.raised for result in found.values()):
-        _expect_answer(frame)
     return found
 
 
 def _expect_answer(frame: "DataFrame") -> None:
+    """Read something of the rows: of catalog, store and Spark none may be away."""
     from pyspark.errors import PySparkException
 
     try:
-        frame.sparkSession.range(1).collect()
+        frame.limit(1).count()
     except PySparkException:
         raise TransientError(
-            "Spark Connect went away during the audit; run the gate again, see: commonweal stack status"
+            "the rows could not be read during the audit: Spark, the catalog or the store went away; "
+            "run the gate again, see: commonweal stack status"
         ) from None
 
 

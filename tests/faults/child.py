@@ -15,6 +15,8 @@ from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psutil
+
 from commonweal.errors import CommonwealError
 from commonweal.settings import ROOT, Settings
 from tests.faults import clock, crash
@@ -68,6 +70,14 @@ def await_end(child: BaseProcess, seconds: float = 180) -> int:
         child.join()
         raise AssertionError(f"a step did not end in {seconds:.0f} s")
     return child.exitcode
+
+
+def await_stop(child: BaseProcess) -> None:
+    """Wait until a child has stopped itself."""
+    deadline = time.monotonic() + 120
+    while psutil.Process(child.pid).status() != psutil.STATUS_STOPPED:
+        assert time.monotonic() < deadline, "it did not come to the point"
+        time.sleep(0.05)
 
 
 def ends_by_clock(orders: Iterable[Order], shift: timedelta) -> list[int]:

@@ -2,9 +2,7 @@
 
 import os
 import signal
-import time
 
-import psutil
 import pytest
 
 from commonweal.errors import ConflictError, FencedError, TransientError
@@ -14,20 +12,13 @@ from tests.faults.ledger import compare
 from tests.faults.points import IN_TRANSACTION, OUTSIDE
 
 
-def await_stop(pid: int) -> None:
-    deadline = time.monotonic() + 120
-    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
-        assert time.monotonic() < deadline, "it did not come to the point"
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("step", STEPS)
 def test_a_run_stopped_beyond_its_lease_ends_without_a_change(here, tmp_path, step):
     """It finds a ref moved when it stages its change, or another epoch when it commits it."""
     here.prepare(step)
     before = here.commits(step)
     stopped = child.start(child.Order(step, here.source.id, here.settings, tmp_path / "log", OUTSIDE[step], stops=True))
-    await_stop(stopped.pid)
+    child.await_stop(stopped)
     assert here.run(step) == "done"
     os.kill(stopped.pid, signal.SIGCONT)
     assert child.await_end(stopped) in (ConflictError.exit_code, FencedError.exit_code), (tmp_path / "log").read_text()
@@ -40,7 +31,7 @@ def test_a_run_stopped_in_its_transaction_holds_nobody_up(here, tmp_path):
     before = here.commits("release")
     order = child.Order("release", here.source.id, here.settings, tmp_path / "log", IN_TRANSACTION, stops=True)
     stopped = child.start(order)
-    await_stop(stopped.pid)
+    child.await_stop(stopped)
     try:
         assert child.end_of(child.Order("release", here.source.id, here.settings, tmp_path / "other"), seconds=45) == 0
         assert here.commits("release") == before + 1
