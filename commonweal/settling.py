@@ -1,17 +1,20 @@
 """The fold of ``commonweal.states`` over Arrow batches: what Spark's Python workers run, key by key.
 
 Rows arrive sorted by key, so the rows of one key stand together; a key that a batch cuts in two is held back until it is whole.
+Keys whose events only follow one another are settled all at once, see ``commonweal.succession``; the fold is for the others.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from commonweal.expiry import going
 from commonweal.render.lake_schema import PLACE_COLUMNS
 from commonweal.states import Event, Outcome, Settled, Target, Verdict, settle
+from commonweal.succession import Succession, successions
 
 OUTCOME_FIELDS = (
     pa.field("_verdict", pa.string()),
@@ -102,14 +105,33 @@ def _whole_keys(batches: Iterable[pa.RecordBatch], key_columns: tuple[str, ...])
 
 
 def _settled(table: pa.Table, key_columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    whole = table.combine_chunks()
+    plain = successions(whole, np.asarray(_is_first(whole, key_columns)))
+    others, outcomes = pa.array(~plain.is_plain), _of_plain(plain)
+    if (rest := whole.filter(others)).num_rows:
+        pairs = zip(outcomes, _folded(rest, key_columns), strict=True)
+        outcomes = [pc.replace_with_mask(outcome, others, folded) for outcome, folded in pairs]
+    chunks = [*(column.chunk(0) for column in whole.columns), *outcomes]
+    yield pa.RecordBatch.from_arrays(chunks, schema=pa.schema([*whole.schema, *OUTCOME_FIELDS]))
+
+
+def _of_plain(plain: Succession) -> list[pa.Array]:
+    """``OUTCOME_FIELDS`` of the events of plain keys."""
+    is_last, nothing = pa.array(plain.is_last), pa.scalar(None)
+    verdict = pc.if_else(is_last, Verdict.LIVE.value, Verdict.SUPERSEDED.value)
+    found = {"_verdict": verdict, "_valid_from": plain.valid_from, "_valid_to": plain.valid_to, "_state": "live"}
+    found |= {"_events": plain.events, "_superseded": plain.events - 1}
+    carried = [pc.if_else(is_last, found.get(field.name, 0), nothing).cast(field.type) for field in OUTCOME_FIELDS[3:]]
+    return [*(found[field.name] for field in OUTCOME_FIELDS[:3]), *carried]
+
+
+def _folded(table: pa.Table, key_columns: tuple[str, ...]) -> list[pa.Array]:
+    """``OUTCOME_FIELDS`` of events, folded key by key."""
     events = _events(table)
     columns: dict[str, list[Any]] = {field.name: [] for field in OUTCOME_FIELDS}
     for start, end in _key_ranges(table, key_columns):
         _extend(columns, settle(events[start:end]))
-    arrays = [pa.array(columns[field.name], field.type) for field in OUTCOME_FIELDS]
-    whole = table.combine_chunks()
-    chunks = [*(column.chunk(0) for column in whole.columns), *arrays]
-    yield pa.RecordBatch.from_arrays(chunks, schema=pa.schema([*whole.schema, *OUTCOME_FIELDS]))
+    return [pa.array(columns[field.name], field.type) for field in OUTCOME_FIELDS]
 
 
 def _key_ranges(table: pa.Table, key_columns: tuple[str, ...]) -> Iterable[tuple[int, int]]:
@@ -119,15 +141,20 @@ def _key_ranges(table: pa.Table, key_columns: tuple[str, ...]) -> Iterable[tuple
 
 def _key_starts(table: pa.Table, key_columns: tuple[str, ...]) -> list[int]:
     """Row numbers at which a new key begins."""
-    changed = None
+    starts: list[int] = pc.indices_nonzero(_is_first(table, key_columns)).to_pylist()
+    return starts
+
+
+def _is_first(table: pa.Table, key_columns: tuple[str, ...]) -> pa.Array:
+    """By row whether a key begins there; the first row of all begins one."""
+    changed = pa.array(np.zeros(table.num_rows - 1, dtype=bool))
     for name in key_columns:
-        column = table[name]
+        column = table[name].combine_chunks()
         now, before = column.slice(1), column.slice(0, table.num_rows - 1)
         # Two nulls are one key, a null and a value are two: a comparison with null says neither.
         differs = pc.fill_null(pc.not_equal(now, before), pc.xor(pc.is_null(now), pc.is_null(before)))
-        changed = differs if changed is None else pc.or_(changed, differs)
-    inner = pc.add(pc.indices_nonzero(changed), 1).to_pylist() if changed is not None and table.num_rows > 1 else []
-    return [0, *inner]
+        changed = pc.or_(changed, differs)
+    return pa.concat_arrays([pa.array([True]), changed])
 
 
 def _events(table: pa.Table) -> list[Event]:

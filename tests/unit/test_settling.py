@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commonweal.folding import components
-from commonweal.settling import OUTCOME_FIELDS, settle_batches
+from commonweal.settling import COUNTED, OUTCOME_FIELDS, settle_batches
+from commonweal.states import settle
+from tests.unit.event_histories import event, histories, placed
 
 INSTANT = pa.timestamp("us", "UTC")
 SCHEMA = pa.schema(
@@ -59,6 +61,58 @@ def test_each_key_has_one_carrier_and_its_counters_add_up(found):
     for row in carriers:
         parts = ("_superseded", "_duplicates", "_conflicts", "_pending", "_withdrawn")
         assert row["_events"] == sum(row[name] for name in parts) + (row["_state"] == "live")
+
+
+def outcomes_of(events) -> list[dict]:
+    """What the fold says of the events of one key, as rows of ``OUTCOME_FIELDS``."""
+    found = settle(events)
+    verdicts = [outcome.verdict for outcome in found.outcomes]
+    rows = [
+        {"_verdict": outcome.verdict.value, "_valid_from": outcome.valid_from, "_valid_to": outcome.valid_to}
+        for outcome in found.outcomes
+    ]
+    counts = [len(verdicts), *(verdicts.count(verdict) for verdict in COUNTED)]
+    rows[found.carrier] |= zip((field.name for field in OUTCOME_FIELDS[3:]), [found.state, *counts], strict=True)
+    return rows
+
+
+@st.composite
+def short_histories(draw):
+    """One to three events that mostly just follow one another, since random histories hardly ever do."""
+    return [
+        event(
+            f"e{number}",
+            kind=draw(st.sampled_from(["recorded"] * 9 + ["withdrawn"])),
+            replaces=draw(st.sampled_from([None] * 9 + ["e0"])),
+            digest=draw(st.sampled_from("vwxyz")),
+            at=draw(st.integers(1, 2)),
+            sequence=draw(st.sampled_from([None, 1])),
+            recorded=draw(st.integers(1, 2)),
+        )
+        for number in range(draw(st.integers(1, 3)))
+    ]
+
+
+@given(
+    st.lists(histories() | short_histories(), min_size=1, max_size=12),
+    st.sets(st.integers(0, 11)),
+    st.lists(st.integers(0, 80), max_size=5),
+)
+def test_each_event_has_the_outcome_that_the_fold_of_its_key_gives_it(found, in_conflict, cuts):
+    made, expected = [], []
+    for number, history in enumerate(found):
+        first, *others = placed(history)
+        # Another key has an event of the same id.
+        events = [first._replace(id_conflict=first.id_conflict or number in in_conflict), *others]
+        expected += outcomes_of(events)
+        made += [
+            {"case_no": f"k{number:02}", "part": "x", "_base": False, "_target": event.target.value}
+            | dict(zip(("_kafka_topic", "_kafka_partition", "_kafka_offset"), event.place, strict=True))
+            | {f"_{name}": value for name, value in event._asdict().items() if name not in ("place", "target")}
+            for event in events
+        ]
+    outcomes = settled(pa.Table.from_pylist(made, SCHEMA), cuts).select([field.name for field in OUTCOME_FIELDS])
+    assert outcomes.equals(pa.Table.from_pylist(expected, pa.schema(OUTCOME_FIELDS)))
 
 
 @given(st.lists(st.lists(st.integers(0, 30), min_size=2, max_size=4), max_size=20))
