@@ -3,7 +3,7 @@
 import atexit
 import socket
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -116,4 +116,18 @@ def below(offsets: Mapping[str, Mapping[str, int]]) -> Column:
         for topic, partitions in offsets.items()
         for partition, end in partitions.items()
     ]
-    return reduce(lambda one, other: one | other, ranges, F.lit(False))
+    return _any(ranges)
+
+
+def between(before: Mapping[str, Mapping[str, int]], offsets: Mapping[str, Mapping[str, int]]) -> Column:
+    """Landing rows below the given offsets, of rows that all are, that aren't below those before.
+
+    What is said of each topic's least offset follows from the rest; by it whole files of older rows are left unread.
+    """
+    least = {topic: min(before.get(topic, {}).get(part, 0) for part in parts) for topic, parts in offsets.items() if parts}
+    may_be_new = [(F.col("_kafka_topic") == topic) & (F.col("_kafka_offset") >= offset) for topic, offset in least.items()]
+    return _any(may_be_new) & ~below(before)
+
+
+def _any(conditions: Iterable[Column]) -> Column:
+    return reduce(lambda one, other: one | other, conditions, F.lit(False))

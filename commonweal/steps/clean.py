@@ -21,7 +21,7 @@ from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, MAIN, TableId, attempt_branch, landing_table, released_tables
-from commonweal.lake.spark import at, below, planned_for
+from commonweal.lake.spark import at, between, planned_for
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, history_schema
 from commonweal.steps.join import made_by
@@ -177,8 +177,8 @@ def _replace(ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame |
 
 def _touched_keys(contract: Contract, events: "DataFrame", basis: Basis) -> "DataFrame":
     """The keys that the events touch which the candidate doesn't hold yet, and all that hang together with them."""
-    held = below(basis.before.offsets if basis.before else {})
-    return closed_keys(contract, events, events.where(~held).select(*contract.key_columns).distinct())
+    new = events.where(between(basis.before.offsets if basis.before else {}, basis.offsets))
+    return closed_keys(contract, events, new.select(*contract.key_columns).distinct())
 
 
 def _current_columns(contract: Contract) -> "list[Column]":
