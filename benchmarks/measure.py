@@ -4,17 +4,21 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
 LOOK_SECONDS = 0.2
 MIB = 1 << 20
-Times = dict[tuple[int, float], float]
-"""CPU seconds by process id and start."""
+STEP = "step"
+NONE: Mapping[str, int] = MappingProxyType({})
+Times = dict[tuple[str, int, float], float]
+"""CPU seconds by what the process is, its id and its start."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,13 @@ class Measured:
         seconds: Wall time.
         cpu_seconds: User and system time of the process, of all its descendants, and of the servers meanwhile.
         peak_mib: The most memory that all these had at a time, shared pages counted once (PSS).
+        cpu_by: ``cpu_seconds`` by what spent them: ``step`` for the program, a server's name, or that with another program's.
     """
 
     seconds: float
     cpu_seconds: float
     peak_mib: float
+    cpu_by: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -41,14 +47,14 @@ class Seen:
     times: Times = field(default_factory=dict)
 
 
-def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, servers: Collection[int] = ()) -> Measured:
+def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, servers: Mapping[str, int] = NONE) -> Measured:
     """Run a program to its end.
 
     Args:
         argv: The program and its arguments.
         environment: Its environment.
         log: File that takes what it says.
-        servers: Processes that work for it, each with its descendants.
+        servers: By name, processes that work for it, each with its descendants.
 
     Raises:
         RuntimeError: It ended with an error; the message ends with what it said last.
@@ -70,8 +76,10 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, s
     # The kernel leaves out descendants that nobody waited for, and a look misses the end.
     own = max(usage.ru_utime + usage.ru_stime, seen.cpu_seconds)
     seen.times |= times(servers)
-    theirs = sum(last - before.get(process, 0.0) for process, last in seen.times.items())
-    return Measured(seconds, own + theirs, seen.peak_mib)
+    spent = defaultdict(float, {STEP: own})
+    for one, last in seen.times.items():
+        spent[one[0]] += last - before.get(one, 0.0)
+    return Measured(seconds, sum(spent.values()), seen.peak_mib, dict(spent))
 
 
 def memory_mib(pid: int) -> float:
@@ -84,15 +92,16 @@ def cpu_seconds(pid: int) -> float:
     return _sum(pid, lambda process: sum(process.cpu_times()[:4]))
 
 
-def times(servers: Iterable[int]) -> Times:
+def times(servers: Mapping[str, int]) -> Times:
     """User and system time so far of each process of some servers; one that ends between two looks is counted up to the first."""
     found: Times = {}
-    for pid in servers:
+    for name, pid in servers.items():
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
             for member in (process, *process.children(recursive=True)):
                 with suppress(psutil.NoSuchProcess):
-                    found[member.pid, member.create_time()] = sum(member.cpu_times()[:2])
+                    what = name if member.name() == process.name() else f"{name}: {member.name()}"
+                    found[what, member.pid, member.create_time()] = sum(member.cpu_times()[:2])
     return found
 
 
@@ -107,8 +116,8 @@ def _sum(pid: int, figure: Callable[[psutil.Process], float]) -> float:
     return total
 
 
-def _look(pid: int, servers: Collection[int], over: threading.Event, seen: Seen) -> None:
+def _look(pid: int, servers: Mapping[str, int], over: threading.Event, seen: Seen) -> None:
     while not over.wait(LOOK_SECONDS):
-        seen.peak_mib = max(seen.peak_mib, sum(map(memory_mib, (pid, *servers))))
+        seen.peak_mib = max(seen.peak_mib, sum(map(memory_mib, (pid, *servers.values()))))
         seen.times |= times(servers)
         seen.cpu_seconds = max(seen.cpu_seconds, cpu_seconds(pid))

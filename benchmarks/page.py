@@ -1,5 +1,6 @@
 """Results as a page for people, ``docs/benchmarks.md``: only what was measured, and where."""
 
+from collections import Counter
 from collections.abc import Iterable
 from statistics import median
 from typing import Any
@@ -37,7 +38,7 @@ def _row(where: dict[str, Any], result: Result) -> str:
         programs += [(peer, *_runs(runs), f"{result.speed(peer):.2f}") for peer, runs in result.peers.items()]
         lines += _table(("", "wall, s", "CPU, s", "peak memory, MiB", "our speed as a share of its"), programs)
         equal = "the same result" if result.is_equal else "**not the same result**"
-        lines += ["", f"{result.size:,} {result.unit}, {len(result.ours)} runs each; {equal}.", ""]
+        lines += ["", f"{result.size:,} {result.unit}, {len(result.ours)} runs each; {equal}.", "", *_spent(result)]
     if result.figures:
         lines += [*_table(("figure", ""), ((name, _number(value)) for name, value in result.figures.items())), ""]
     verdict = {True: "Reached.", False: "**Not reached.**", None: ""}[result.is_reached]
@@ -58,6 +59,17 @@ def _runs(runs: tuple[Measured, ...]) -> tuple[str, str, str]:
     seconds = sorted(run.seconds for run in runs)
     wall = f"{median(seconds):.1f} ({seconds[0]:.1f} to {seconds[-1]:.1f})"
     return wall, f"{median(run.cpu_seconds for run in runs):.1f}", f"{max(run.peak_mib for run in runs):.0f}"
+
+
+def _spent(result: Result) -> list[str]:
+    """Which process spent the CPU seconds, ours and the peers': medians, the largest of ours first."""
+    programs = {"commonweal": result.ours, **result.peers}
+    known = {name: [Counter(run.cpu_by) for run in runs] for name, runs in programs.items()}
+    whats = {what for counters in known.values() for counter in counters for what in counter}
+    by_program = {what: [median(counter[what] for counter in counters) for counters in known.values()] for what in whats}
+    rows = sorted(by_program.items(), key=lambda row: (-row[1][0], row[0]))
+    shown = [(what, *(f"{spent:.1f}" for spent in row)) for what, row in rows if max(row) >= 0.05]
+    return [*_table(("CPU, s, of", *programs), shown), ""] if shown else []
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -95,5 +95,5 @@ def _read(path: Path) -> tuple[dict[str, Any], Result]:
     return where, Result(ours=_runs(content.pop("ours")), peers=peers, **content)
 
 
-def _runs(kept: Iterable[dict[str, float]]) -> tuple[Measured, ...]:
+def _runs(kept: Iterable[dict[str, Any]]) -> tuple[Measured, ...]:
     return tuple(Measured(**run) for run in kept)

@@ -39,7 +39,7 @@ def carry_out(ports: Ports, step: str, dataset: str) -> Measured:
     clear_cache(ports)
     run_dir, log = ports.settings.run_dir, scratch(ports.settings) / f"{step}.log"
     argv = commonweal("run", step, dataset, "--json")
-    found = measure(argv, environment(run_dir), log, servers=pids(run_dir).values())
+    found = measure(argv, environment(run_dir), log, servers=pids(run_dir))
     if said(log)["outcome"] != "done":
         raise RuntimeError(f"{step} of {dataset} had nothing to do")
     return found

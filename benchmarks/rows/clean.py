@@ -61,7 +61,7 @@ def _clean(ports: Ports, who: str, after: int) -> Measured:
     argv = commonweal("run", "clean", HOTLINE)
     if who != "ours":
         argv = [sys.executable, "-m", "benchmarks.peers.clean", who, HOTLINE, f"lake.bench.{who}", str(after)]
-    return measure(argv, environment(run_dir), scratch(ports.settings) / f"{who}.log", servers=pids(run_dir).values())
+    return measure(argv, environment(run_dir), scratch(ports.settings) / f"{who}.log", servers=pids(run_dir))
 
 
 def _snapshots(ports: Ports, contract: Contract) -> dict[str, list[Snapshot]]:

@@ -107,7 +107,7 @@ def _found(cases: int, events: int, runs: int, tell: Callable[[str], None]) -> F
 def _run(ports: Ports, *arguments: str) -> Measured:
     run_dir = ports.settings.run_dir
     log = scratch(ports.settings) / "ours.log"
-    return measure(commonweal(*arguments), environment(run_dir), log, servers=pids(run_dir).values())
+    return measure(commonweal(*arguments), environment(run_dir), log, servers=pids(run_dir))
 
 
 def _day(ports: Ports, cases: int, number: int, events: int) -> Measured:

@@ -73,12 +73,12 @@ class Cpu:
         self._supervisor = int((run_dir / "supervisord.pid").read_text())
         self._began = time.monotonic()
         self._before = self._others()
-        self._first = times([self._spark])
+        self._first = times({"spark": self._spark})
         self._seen: Times = dict(self._first)
 
     def look(self) -> None:
         """Note what Spark's processes have used by now."""
-        self._seen |= times([self._spark])
+        self._seen |= times({"spark": self._spark})
 
     def figures(self) -> dict[str, float]:
         """CPU seconds a second since the beginning."""

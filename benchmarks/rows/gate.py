@@ -75,7 +75,7 @@ def _gate(ports: Ports, who: str) -> Measured:
     candidate, run_dir = read_candidate(ports.engine, HOTLINE), ports.settings.run_dir
     snapshot = str(candidate.snapshots["current"]) if candidate else ""
     argv = [sys.executable, "-m", "benchmarks.peers.gate", who, HOTLINE, snapshot]
-    return measure(argv, environment(run_dir), _log(ports, who), servers=pids(run_dir).values())
+    return measure(argv, environment(run_dir), _log(ports, who), servers=pids(run_dir))
 
 
 def _log(ports: Ports, who: str) -> Path:

@@ -77,7 +77,7 @@ def _join(ports: Ports, who: str) -> Measured:
     run_dir, place = ports.settings.run_dir, _table() if who == SPARK else str(_file(ports))
     argv = [sys.executable, "-m", "benchmarks.peers.join", who, PRODUCT, place]
     log = scratch(ports.settings) / f"{who}.log"
-    return measure(argv, environment(run_dir), log, servers=pids(run_dir).values())
+    return measure(argv, environment(run_dir), log, servers=pids(run_dir))
 
 
 def _table() -> str:

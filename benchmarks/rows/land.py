@@ -74,7 +74,7 @@ class _Landing:
             self._tables[how] = make_table(self._ports, f"{how}_{number}", schema)
             checkpoint = str(folder / f"checkpoint_{number}")
             argv = [sys.executable, "-m", "benchmarks.peers.land", how, CASES, self._tables[how], start, end, checkpoint]
-            found[how] = measure(argv, environment(run_dir), folder / f"{how}.log", servers=pids(run_dir).values())
+            found[how] = measure(argv, environment(run_dir), folder / f"{how}.log", servers=pids(run_dir))
         return found
 
     def ours(self, messages: str, times: int = 1) -> Measured:
@@ -87,7 +87,7 @@ class _Landing:
         self._seen = (_named(start), _named(ends_of(settings, CASES)))
         services = pids(settings.run_dir)
         with _watched(services["spark"], self.workers):
-            return measure(commonweal("run", "land", CASES), surroundings, folder / "ours.log", servers=services.values())
+            return measure(commonweal("run", "land", CASES), surroundings, folder / "ours.log", servers=services)
 
     def is_equal(self, size: int) -> bool:
         """Whether the last turn left the same rows with each, and all of them."""

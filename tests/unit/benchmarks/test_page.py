@@ -1,7 +1,9 @@
 """The page shows what was measured, says where it falls short, and a result comes back as it was kept."""
 
+import subprocess
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from benchmarks import results
@@ -29,6 +31,29 @@ def test_medians_ranges_and_the_ratio_are_shown():
 
 def test_a_different_result_can_not_be_overlooked():
     assert "**not the same result**" in page([(WHERE, replace(RESULT, is_equal=False))])
+
+
+def test_what_spent_the_time_is_shown_beside_each_other():
+    ours = tuple(replace(run, cpu_by={"step": 0.5, "spark": 2.0, "minio": 0.01}) for run in RUNS)
+    peers = tuple(replace(run, cpu_by={"spark": 1.0}) for run in PEERS)
+    text = page([(WHERE, replace(RESULT, ours=ours, peers={"another": peers}))])
+    shown = ["| CPU, s, of | commonweal | another |", "| --- | --- | --- |", "| spark | 2.0 | 1.0 |", "| step | 0.5 | 0.0 |", ""]
+    assert "\n".join(shown) in text
+    assert "minio" not in text
+
+
+def test_a_servers_time_stands_under_its_name(tmp_path):
+    """The server's child is another program, as Spark's Python workers are."""
+    child = "python3 -c 'while True: pass'"
+    with subprocess.Popen(["/bin/sh", "-c", f"{child} & wait"]) as server:
+        try:
+            found = measure(["/bin/sleep", "1.5"], {}, tmp_path / "log", servers={"spark": server.pid})
+        finally:
+            for process in (*psutil.Process(server.pid).children(), server):
+                process.kill()
+    assert found.cpu_by["spark: python3"] > 0.2
+    assert found.cpu_by["spark"] < 0.1
+    assert found.cpu_seconds == pytest.approx(sum(found.cpu_by.values()))
 
 
 def test_a_result_comes_back_as_it_was_kept(tmp_path, monkeypatch):
