@@ -1,24 +1,34 @@
 """``python -m benchmarks [ROW ...]``: measures rows without a result of this code, or those named, and writes the page."""
 
 import argparse
+import os
 import sys
+import tempfile
 import time
+from pathlib import Path
 from types import ModuleType
 
 from benchmarks import results
-from benchmarks.page import page
+from benchmarks.flight import read
+from benchmarks.measure import FLIGHTS
+from benchmarks.page import page, profile
 from benchmarks.picture import picture
 from benchmarks.rows import clean, day, freshness, gate, join, land, publish, start
 from commonweal.ports import code_version
 from commonweal.settings import ROOT
 
 ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, land, gate, clean, join, freshness, day, start)}
+PROFILES = ROOT / "benchmarks" / "profiles"
 PAGE, PICTURE = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
 
 
 def main() -> int:
     """Measure, keep each result as soon as it is there, write the page."""
     given = _arguments()
+    if given.profile:
+        for name in given.rows:
+            _profile(name, given.size or ROWS[name].SIZE)
+        return 0
     kept = {result.row for where, result in results.read() if where["code"] == code_version(ROOT)}
     for name in given.rows or [name for name in ROWS if name not in kept]:
         row, began = ROWS[name], time.monotonic()
@@ -32,6 +42,18 @@ def main() -> int:
     return 0
 
 
+def _profile(name: str, size: int) -> None:
+    """Run a row once, with Spark recorded, and write where the time went; no result is kept."""
+    with tempfile.TemporaryDirectory(prefix="commonweal-flights-") as folder:
+        os.environ[FLIGHTS] = folder
+        result = ROWS[name].run(size, 1, _tell)
+        flights = {path.stem: read(path) for path in sorted(Path(folder).glob("*.jfr"))}
+    PROFILES.mkdir(exist_ok=True)
+    path = PROFILES / f"{name}.md"
+    path.write_text(profile(results.machine(), result, flights), encoding="utf-8")
+    _tell(f"see {path.relative_to(ROOT)}")
+
+
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -41,6 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "rows", nargs="*", choices=[[], *ROWS], help="rows to measure anew; by default those without a result of this code"
     )
+    parser.add_argument("--profile", action="store_true", help="show instead where the named rows' time goes")
     parser.add_argument("--size", type=int, help="another size than the row's own")
     parser.add_argument("--runs", type=int, help="another number of runs")
     return parser.parse_args()

@@ -6,13 +6,17 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 import psutil
 
+from benchmarks.flight import recorded
+
+FLIGHTS = "COMMONWEAL_BENCH_FLIGHTS"
+"""Environment variable: a folder that takes recordings of Spark, where a profile is wanted."""
 LOOK_SECONDS = 0.2
 MIB = 1 << 20
 STEP = "step"
@@ -60,7 +64,7 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, s
         RuntimeError: It ended with an error; the message ends with what it said last.
     """
     before = times(servers)
-    with log.open("wb") as said:
+    with log.open("wb") as said, _flight(servers, log):
         began = time.monotonic()
         process = subprocess.Popen(argv, env=dict(environment), stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
         over, seen = threading.Event(), Seen(times=dict(before))
@@ -80,6 +84,12 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, s
     for one, last in seen.times.items():
         spent[one[0]] += last - before.get(one, 0.0)
     return Measured(seconds, sum(spent.values()), seen.peak_mib, dict(spent))
+
+
+def _flight(servers: Mapping[str, int], log: Path) -> AbstractContextManager[None]:
+    """Record Spark meanwhile when a profile is wanted; of several runs of a program the last one stays."""
+    folder = os.environ.get(FLIGHTS)
+    return recorded(servers["spark"], Path(folder) / f"{log.stem}.jfr") if folder and "spark" in servers else nullcontext()
 
 
 def memory_mib(pid: int) -> float:

@@ -1,12 +1,13 @@
 """Results as a page for people, ``docs/benchmarks.md``: only what was measured, and where."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
+from benchmarks.flight import Flight
 from benchmarks.measure import Measured
-from benchmarks.results import Result
+from benchmarks.results import Result, seconds
 
 HEAD = """# Benchmarks · 性能
 
@@ -21,6 +22,15 @@ row says so, of the servers that work for it. Nothing on this page is an estimat
 ![Wall time of each row, ours and the peers': shorter is better](benchmarks.svg)
 """
 
+PROFILE = """# {row}: where its time goes
+
+<!-- Made by `make bench ARGS="{row} --profile"`; run it instead of editing. -->
+
+{work}: {size}, one run each, while Java's flight recorder watched Spark. A sample counts for the package of the first frame
+that is not Java's or Scala's own.
+"""
+SHOWN = 15
+
 
 def page(found: Iterable[tuple[dict[str, Any], Result]]) -> str:
     """The page of all results.
@@ -29,6 +39,30 @@ def page(found: Iterable[tuple[dict[str, Any], Result]]) -> str:
         found: Each result with where it was measured.
     """
     return "\n".join([HEAD, *(_row(where, result) for where, result in found)])
+
+
+def profile(where: dict[str, Any], result: Result, flights: Mapping[str, Flight]) -> str:
+    """The page of one row's profile: which process spent the time of one run, and what Spark's Java did.
+
+    Args:
+        where: Where it was measured.
+        result: The row, run once.
+        flights: What was recorded of Spark, by program.
+    """
+    lines = [PROFILE.format(row=result.row, work=result.work, size=f"{result.size:,} {result.unit}"), _place(where), ""]
+    lines += [*_table(("program", "wall, s"), [(name, f"{seconds(runs):.1f}") for name, runs in _programs(result)]), ""]
+    lines += _spent(result)
+    for name, flight in flights.items():
+        known = f"{flight.samples:,} samples; collecting memory {flight.pauses:.1f} s, compiling {flight.compiling:.1f} s."
+        lines += [f"## Spark's Java: {name}", "", known, ""]
+        for head, shares in (("package that is at work", flight.packages), ("method", flight.methods)):
+            shown = [(f"`{what}`", f"{share:.0%}") for what, share in list(shares.items())[:SHOWN] if share >= 0.01]
+            lines += [*_table((head, "share"), shown), ""]
+    return "\n".join(lines)
+
+
+def _programs(result: Result) -> list[tuple[str, tuple[Measured, ...]]]:
+    return [("commonweal", result.ours), *result.peers.items()]
 
 
 def _row(where: dict[str, Any], result: Result) -> str:
@@ -63,13 +97,12 @@ def _runs(runs: tuple[Measured, ...]) -> tuple[str, str, str]:
 
 def _spent(result: Result) -> list[str]:
     """Which process spent the CPU seconds, ours and the peers': medians, the largest of ours first."""
-    programs = {"commonweal": result.ours, **result.peers}
-    known = {name: [Counter(run.cpu_by) for run in runs] for name, runs in programs.items()}
+    known = {name: [Counter(run.cpu_by) for run in runs] for name, runs in _programs(result)}
     whats = {what for counters in known.values() for counter in counters for what in counter}
     by_program = {what: [median(counter[what] for counter in counters) for counters in known.values()] for what in whats}
     rows = sorted(by_program.items(), key=lambda row: (-row[1][0], row[0]))
     shown = [(what, *(f"{spent:.1f}" for spent in row)) for what, row in rows if max(row) >= 0.05]
-    return [*_table(("CPU, s, of", *programs), shown), ""] if shown else []
+    return [*_table(("CPU, s, of", *known), shown), ""] if shown else []
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

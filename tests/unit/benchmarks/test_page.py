@@ -7,8 +7,9 @@ import psutil
 import pytest
 
 from benchmarks import results
+from benchmarks.flight import Flight
 from benchmarks.measure import Measured, measure
-from benchmarks.page import page
+from benchmarks.page import page, profile
 from benchmarks.results import Result
 
 WHERE = {"day": "2026-11-26", "code": "abc", "cores": 2, "processor": "one", "python": "3.11", "versions": {"pyspark": "4"}}
@@ -40,6 +41,21 @@ def test_what_spent_the_time_is_shown_beside_each_other():
     shown = ["| CPU, s, of | commonweal | another |", "| --- | --- | --- |", "| spark | 2.0 | 1.0 |", "| step | 0.5 | 0.0 |", ""]
     assert "\n".join(shown) in text
     assert "minio" not in text
+
+
+def test_a_profile_says_what_spent_the_time_and_what_java_did():
+    flight = Flight(1234, 0.25, 1.5, {"org.apache.iceberg.parquet": 0.5, "rare": 0.001}, {"ColumnWriter.write": 0.25})
+    ours = tuple(replace(run, cpu_by={"spark": 2.0}) for run in RUNS)
+    text = profile(WHERE, replace(RESULT, ours=ours), {"ours": flight})
+    for line in (
+        "| spark | 2.0 | 0.0 |",
+        "## Spark's Java: ours",
+        "1,234 samples; collecting memory 0.2 s, compiling 1.5 s.",
+        "| `org.apache.iceberg.parquet` | 50% |",
+        "| `ColumnWriter.write` | 25% |",
+    ):
+        assert line in text
+    assert "rare" not in text
 
 
 def test_a_servers_time_stands_under_its_name(tmp_path):
