@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import results
-from benchmarks.flight import read
+from benchmarks import flight, results
 from benchmarks.measure import FLIGHTS
 from benchmarks.page import page, profile
 from benchmarks.picture import picture
@@ -18,6 +17,8 @@ from commonweal.ports import code_version
 from commonweal.settings import ROOT
 
 ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, land, gate, clean, join, freshness, day, start)}
+PROFILED = {module.ROW for module in (land, gate, clean, join, day)}
+"""Rows that Spark works for while a program is measured."""
 PROFILES = ROOT / "benchmarks" / "profiles"
 PAGE, PICTURE = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
 
@@ -46,8 +47,12 @@ def _profile(name: str, size: int) -> None:
     """Run a row once, with Spark recorded, and write where the time went; no result is kept."""
     with tempfile.TemporaryDirectory(prefix="commonweal-flights-") as folder:
         os.environ[FLIGHTS] = folder
-        result = ROWS[name].run(size, 1, _tell)
-        flights = {path.stem: read(path) for path in sorted(Path(folder).glob("*.jfr"))}
+        try:
+            result = ROWS[name].run(size, 1, _tell)
+        finally:
+            del os.environ[FLIGHTS]
+        recordings = sorted(Path(folder).glob("*.jfr"), key=lambda path: path.stat().st_mtime)
+        flights = {path.stem: flight.read(path) for path in recordings}
     PROFILES.mkdir(exist_ok=True)
     path = PROFILES / f"{name}.md"
     path.write_text(profile(results.machine(), result, flights), encoding="utf-8")
@@ -66,7 +71,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--profile", action="store_true", help="show instead where the named rows' time goes")
     parser.add_argument("--size", type=int, help="another size than the row's own")
     parser.add_argument("--runs", type=int, help="another number of runs")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.profile and not (given.rows and set(given.rows) <= PROFILED):
+        parser.error(f"--profile wants rows that Spark works for: {', '.join(sorted(PROFILED))}")
+    return given
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from infra.install import java
 
 NAME = "bench"
 SAMPLE, PAUSE, COMPILER = "jdk.ExecutionSample", "jdk.GCPhasePause", "jdk.CompilerStatistics"
-PLAIN = re.compile(r"(java|javax|jdk|sun|scala|com\.sun)\.")
+JAVAS_OWN = re.compile(r"(java|javax|jdk|sun|scala|com\.sun)\.")
 """Packages that work for whoever calls them: a sample is put down to the first frame that is none of theirs."""
 FRAME = re.compile(r"^ {4}([\w.$<>/]+)\(", re.MULTILINE)
+UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 DEPTH = 3
 """By so many parts of its name a package is told from others."""
 
@@ -24,7 +25,7 @@ class Flight:
     """What was recorded of a server.
 
     Attributes:
-        samples: How often a thread was seen at work; every 10 to 20 ms each.
+        samples: How often a thread was seen at work in Java, which is looked for every 10 to 20 ms.
         pauses: Seconds in which all threads stood still for a collection of memory.
         compiling: Seconds of compilers that turn bytecode into the machine's; they are in no sample.
         packages: By package, its share of the samples, the largest first.
@@ -65,12 +66,14 @@ def read(recording: Path) -> Flight:
 
 
 def _seconds(name: str, event: str) -> float:
-    found = re.search(rf"{name} = ([\d.]+) (ms|s)\b", event)
-    return float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
+    """A length of time, written ``4.51 ms``, ``3.27 s`` or ``1 m 15 s``."""
+    line = re.search(rf"{name} = (.*)", event)
+    parts = re.findall(r"([\d.]+) (\w+)", line[1]) if line else []
+    return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
 def _package(stack: list[str]) -> str:
-    own = next((frame for frame in stack if not PLAIN.match(frame)), stack[-1])
+    own = next((frame for frame in stack if not JAVAS_OWN.match(frame)), stack[-1])
     parts = own.split(".")[:-2]  # without class and method
     return ".".join(parts[: DEPTH + (parts[:2] == ["org", "apache"])])
 

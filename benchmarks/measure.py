@@ -21,8 +21,8 @@ LOOK_SECONDS = 0.2
 MIB = 1 << 20
 STEP = "step"
 NONE: Mapping[str, int] = MappingProxyType({})
-Times = dict[tuple[str, int, float], float]
-"""CPU seconds by what the process is, its id and its start."""
+Times = dict[tuple[int, float], tuple[str, float]]
+"""By id and start of a process, what it is and its CPU seconds."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,18 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, s
     own = max(usage.ru_utime + usage.ru_stime, seen.cpu_seconds)
     seen.times |= times(servers)
     spent = defaultdict(float, {STEP: own})
-    for one, last in seen.times.items():
-        spent[one[0]] += last - before.get(one, 0.0)
+    for one, (what, last) in seen.times.items():
+        spent[what] += last - before.get(one, ("", 0.0))[1]
     return Measured(seconds, sum(spent.values()), seen.peak_mib, dict(spent))
 
 
 def _flight(servers: Mapping[str, int], log: Path) -> AbstractContextManager[None]:
-    """Record Spark meanwhile when a profile is wanted; of several runs of a program the last one stays."""
+    """Record Spark meanwhile when a profile is wanted; the runs of a program are numbered."""
     folder = os.environ.get(FLIGHTS)
-    return recorded(servers["spark"], Path(folder) / f"{log.stem}.jfr") if folder and "spark" in servers else nullcontext()
+    if not folder or "spark" not in servers:
+        return nullcontext()
+    number = len(list(Path(folder).glob(f"{log.stem} *.jfr"))) + 1
+    return recorded(servers["spark"], Path(folder) / f"{log.stem} {number}.jfr")
 
 
 def memory_mib(pid: int) -> float:
@@ -111,7 +114,7 @@ def times(servers: Mapping[str, int]) -> Times:
             for member in (process, *process.children(recursive=True)):
                 with suppress(psutil.NoSuchProcess):
                     what = name if member.name() == process.name() else f"{name}: {member.name()}"
-                    found[what, member.pid, member.create_time()] = sum(member.cpu_times()[:2])
+                    found[member.pid, member.create_time()] = what, sum(member.cpu_times()[:2])
     return found
 
 

@@ -27,7 +27,8 @@ PROFILE = """# {row}: where its time goes
 <!-- Made by `make bench ARGS="{row} --profile"`; run it instead of editing. -->
 
 {work}: {size}, one run each, while Java's flight recorder watched Spark. A sample counts for the package of the first frame
-that is not Java's or Scala's own.
+that is not Java's or Scala's own; what libraries do in C, as packing does, is in none. The runs of a program are numbered in
+their order, warming up included.
 """
 SHOWN = 15
 
@@ -62,7 +63,7 @@ def profile(where: dict[str, Any], result: Result, flights: Mapping[str, Flight]
 
 
 def _programs(result: Result) -> list[tuple[str, tuple[Measured, ...]]]:
-    return [("commonweal", result.ours), *result.peers.items()]
+    return [(name, runs) for name, runs in (("commonweal", result.ours), *result.peers.items()) if runs]
 
 
 def _row(where: dict[str, Any], result: Result) -> str:

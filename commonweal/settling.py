@@ -107,16 +107,16 @@ def _whole_keys(batches: Iterable[pa.RecordBatch], key_columns: tuple[str, ...])
 def _settled(table: pa.Table, key_columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     whole = table.combine_chunks()
     plain = successions(whole, np.asarray(_is_first(whole, key_columns)))
-    others, outcomes = pa.array(~plain.is_plain), _of_plain(plain)
+    others, outcomes = pa.array(~plain.is_plain), _plain_outcomes(plain)
     if (rest := whole.filter(others)).num_rows:
-        pairs = zip(outcomes, _folded(rest, key_columns), strict=True)
+        pairs = zip(outcomes, _folded_outcomes(rest, key_columns), strict=True)
         outcomes = [pc.replace_with_mask(outcome, others, folded) for outcome, folded in pairs]
     chunks = [*(column.chunk(0) for column in whole.columns), *outcomes]
     yield pa.RecordBatch.from_arrays(chunks, schema=pa.schema([*whole.schema, *OUTCOME_FIELDS]))
 
 
-def _of_plain(plain: Succession) -> list[pa.Array]:
-    """``OUTCOME_FIELDS`` of the events of plain keys."""
+def _plain_outcomes(plain: Succession) -> list[pa.Array]:
+    """``OUTCOME_FIELDS`` of the events of plain keys; of no other verdict there is any."""
     is_last, nothing = pa.array(plain.is_last), pa.scalar(None)
     verdict = pc.if_else(is_last, Verdict.LIVE.value, Verdict.SUPERSEDED.value)
     found = {"_verdict": verdict, "_valid_from": plain.valid_from, "_valid_to": plain.valid_to, "_state": "live"}
@@ -125,7 +125,7 @@ def _of_plain(plain: Succession) -> list[pa.Array]:
     return [*(found[field.name] for field in OUTCOME_FIELDS[:3]), *carried]
 
 
-def _folded(table: pa.Table, key_columns: tuple[str, ...]) -> list[pa.Array]:
+def _folded_outcomes(table: pa.Table, key_columns: tuple[str, ...]) -> list[pa.Array]:
     """``OUTCOME_FIELDS`` of events, folded key by key."""
     events = _events(table)
     columns: dict[str, list[Any]] = {field.name: [] for field in OUTCOME_FIELDS}

@@ -42,7 +42,8 @@ def successions(table: pa.Table, is_first: npt.NDArray[np.bool_]) -> Succession:
     """Find the plain keys, and what became of their events.
 
     Args:
-        table: Events, those of one key together, with the columns of ``settling.INPUTS``; not empty.
+        table: Events, those of one key together, with the columns of ``settling.INPUTS``; not empty. An id of which there are
+            different contents is in a conflict, see ``folding.flagged``.
         is_first: By row whether a key begins there.
     """
     key = np.cumsum(is_first) - 1

@@ -106,7 +106,7 @@ def _found(cases: int, events: int, runs: int, tell: Callable[[str], None]) -> F
 
 def _run(ports: Ports, *arguments: str) -> Measured:
     run_dir = ports.settings.run_dir
-    log = scratch(ports.settings) / "ours.log"
+    log = scratch(ports.settings) / f"{'-'.join(arguments[:2])}.log"
     return measure(commonweal(*arguments), environment(run_dir), log, servers=pids(run_dir))
 
 

@@ -84,7 +84,7 @@ class Cpu:
         """CPU seconds a second since the beginning."""
         self.look()
         (airflow, others), seconds = self._others(), time.monotonic() - self._began
-        spark = sum(last - self._first.get(process, 0.0) for process, last in self._seen.items())
+        spark = sum(last - self._first.get(process, ("", 0.0))[1] for process, (_, last) in self._seen.items())
         used = {
             "the whole stack": spark + others - self._before[1],
             "Spark": spark,

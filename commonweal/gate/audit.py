@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
 ROW_COUNT = "expect_table_row_count_to_be_between"
-ASKED_AGAIN = 2
+ASKED = 3
+"""So often a rule that can't be run is asked: one server after another may go away, as when a machine is restarted."""
 NEVER_NULL = "expect_column_values_to_not_be_null", "expect_column_values_to_be_null"
 
 
@@ -35,6 +36,9 @@ def audit(frames: "Mapping[TableName, DataFrame]", suite: Suite) -> tuple[RuleRe
     Returns:
         One result per rule, in the suite's order; a rule whose table was not given, or that the engine could not run, has
         ``raised``.
+
+    Raises:
+        TransientError: The rows could not be read.
     """
     by_id: dict[str, RuleResult] = {}
     for table in dict.fromkeys(rule.table for rule in suite.rules):
@@ -53,13 +57,14 @@ def _run(frame: "DataFrame", rules: Sequence[Rule]) -> dict[str, RuleResult]:
     Raises:
         TransientError: The rows can't be read: nothing is known of the data, so this is no refusal.
     """
-    found = _ask(frame, rules)
-    for _ in range(ASKED_AGAIN):
-        raised = [rule for rule in rules if rule.id not in found or found[rule.id].raised]
-        if not raised:
+    found: dict[str, RuleResult] = {}
+    unanswered = list(rules)
+    for _ in range(ASKED):
+        found |= _ask(frame, unanswered)
+        unanswered = [rule for rule in rules if rule.id not in found or found[rule.id].raised]
+        if not unanswered:
             break
         _expect_answer(frame)
-        found |= _ask(frame, raised)
     return found
 
 
@@ -87,8 +92,8 @@ def _expect_answer(frame: "DataFrame") -> None:
         frame.limit(1).count()
     except PySparkException:
         raise TransientError(
-            "the rows could not be read during the audit: Spark, the catalog or the store went away; "
-            "run the gate again, see: commonweal stack status"
+            "the rows could not be read during the audit: Spark, the catalog or the store is away, or a file is damaged. "
+            "Run the gate again, see: commonweal stack status"
         ) from None
 
 

@@ -119,13 +119,16 @@ def below(offsets: Mapping[str, Mapping[str, int]]) -> Column:
     return _any(ranges)
 
 
-def between(before: Mapping[str, Mapping[str, int]], offsets: Mapping[str, Mapping[str, int]]) -> Column:
-    """Landing rows below the given offsets, of rows that all are, that aren't below those before.
+def new_rows(before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[str, int]]) -> Column:
+    """Of landing rows that are all below the offsets of now, those that were not below the ones before.
 
-    What is said of each topic's least offset follows from the rest; by it whole files of older rows are left unread.
+    That they have at least the least new offset of their topic follows from the rest; by it files of older rows stay unread.
     """
-    least = {topic: min(before.get(topic, {}).get(part, 0) for part in parts) for topic, parts in offsets.items() if parts}
-    may_be_new = [(F.col("_kafka_topic") == topic) & (F.col("_kafka_offset") >= offset) for topic, offset in least.items()]
+    may_be_new = []
+    for topic, ends in now.items():
+        known = before.get(topic, {})
+        if starts := [known.get(partition, 0) for partition, end in ends.items() if end > known.get(partition, 0)]:
+            may_be_new.append((F.col("_kafka_topic") == topic) & (F.col("_kafka_offset") >= min(starts)))
     return _any(may_be_new) & ~below(before)
 
 

@@ -21,7 +21,7 @@ from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, MAIN, TableId, attempt_branch, landing_table, released_tables
-from commonweal.lake.spark import at, between, planned_for
+from commonweal.lake.spark import at, new_rows, planned_for
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, history_schema
 from commonweal.steps.join import made_by
@@ -177,7 +177,7 @@ def _replace(ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame |
 
 def _touched_keys(contract: Contract, events: "DataFrame", basis: Basis) -> "DataFrame":
     """The keys that the events touch which the candidate doesn't hold yet, and all that hang together with them."""
-    new = events.where(between(basis.before.offsets if basis.before else {}, basis.offsets))
+    new = events.where(new_rows(basis.before.offsets if basis.before else {}, basis.offsets))
     return closed_keys(contract, events, new.select(*contract.key_columns).distinct())
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-SETTLING = ("states.py", "settling.py", "folding.py", "steps/clean.py")
+SETTLING = ("states.py", "succession.py", "settling.py", "folding.py", "steps/clean.py")
 """The code that makes a source's rows from its events."""
 
 

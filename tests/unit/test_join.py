@@ -1,5 +1,6 @@
 """Join and the decision about work agree: what is no work isn't joined, and what is work is."""
 
+import ast
 from datetime import date, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from commonweal.errors import ContractError
 from commonweal.lake.candidates import Candidate, closed_through
 from commonweal.lake.releases import Release
 from commonweal.settings import ROOT
-from commonweal.steps.join import _is_same, code_digest, made_by
+from commonweal.steps.join import SETTLING, _is_same, code_digest, made_by
 from commonweal.work import is_period_closed
 
 SOURCE = "hotline.service_request"
@@ -75,3 +76,13 @@ def test_a_transform_that_can_not_be_had_is_an_error_of_its_own_dataset(product,
     monkeypatch.setattr(jobs, "__path__", [*jobs.__path__, str(tmp_path)])
     with pytest.raises(ContractError, match=words):
         code_digest(product.model_copy(update={"id": f"made_up.{name}"}))
+
+
+def test_code_by_which_events_are_settled_counts_as_a_change_of_its_sources():
+    """What these modules know of the contract, and what expires, is compared in other ways."""
+    elsewhere = ("commonweal.contract.", "commonweal.render.", "commonweal.expiry")
+    own = [ROOT / "commonweal" / name for name in SETTLING if "/" not in name]
+    lines = [node for path in own for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    used = {str(node.module) for node in lines if isinstance(node, ast.ImportFrom) and str(node.module).startswith("commonweal.")}
+    settling = {module.removeprefix("commonweal.") + ".py" for module in used if not module.startswith(elsewhere)}
+    assert {"states.py", "succession.py"} <= settling <= set(SETTLING)

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from benchmarks.flight import _package, read, recorded
+from benchmarks.flight import PAUSE, _package, _seconds, read, recorded
 from infra.install import java
 
 
@@ -18,6 +18,7 @@ def test_a_server_at_work_is_seen_at_work(tmp_path):
     server = "jdk.httpserver/sun.net.httpserver.simpleserver.Main"
     with subprocess.Popen([str(java()), "-Xmx64m", "-m", server, "-b", "127.0.0.1", "-p", str(port)], cwd=tmp_path) as process:
         try:
+            ask(f"http://127.0.0.1:{port}/", until=time.monotonic() + 20, once=True)
             with recorded(process.pid, tmp_path / "some.jfr"):
                 ask(f"http://127.0.0.1:{port}/", until=time.monotonic() + 3)
             found = read(tmp_path / "some.jfr")
@@ -29,12 +30,20 @@ def test_a_server_at_work_is_seen_at_work(tmp_path):
     assert found.compiling > 0
 
 
-def ask(address: str, *, until: float) -> None:
+def ask(address: str, *, until: float, once: bool = False) -> None:
     while time.monotonic() < until:
         try:
             urllib.request.urlopen(address, timeout=5).read()
         except OSError:
             time.sleep(0.1)
+        else:
+            if once:
+                return
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("4.51 ms", 0.00451), ("3.27 s", 3.27), ("1 m 15 s", 75), ("5 h 0 m", 18000)])
+def test_lengths_of_time_are_read_as_java_writes_them(written, seconds):
+    assert _seconds("duration", f"{PAUSE} {{\n  duration = {written}\n  gcId = 2\n}}") == pytest.approx(seconds)
 
 
 def test_a_process_that_is_gone_is_said(tmp_path):
