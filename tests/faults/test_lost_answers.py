@@ -1,16 +1,25 @@
 """The server acted and its answer was lost: COMMIT, PutObject, Produce. The step ends as if nothing had been, or says so."""
 
+import os
+import signal
+import threading
 from pathlib import Path
 from random import Random
 
+import psutil
 import pytest
+from sqlalchemy import text
 
+from infra.stack import readiness, supervision
+from infra.stack.layout import Layout
+from infra.stack.ports import kept_ports
 from tests.faults import child, world
 from tests.faults.driver import EXPECTED, STEPS
 from tests.faults.ledger import compare
 from tests.faults.proxy import between, commits, large, led_to, lossy, puts
 
 RETRYABLE = 20
+REFUSED = text("select count(*) from gate_result where dataset = :dataset and not passed")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -74,6 +83,24 @@ def test_over_a_slow_and_lossy_line_to_the_database_every_step_comes_to_its_end(
         assert proxy.dropped >= 1
     release = here.released()
     assert not compare(*world.read_release(here.settings, here.source, release.number), here.ledger)
+
+
+def test_a_database_that_is_killed_during_the_audit_is_no_reason_to_refuse(here, stack, tmp_path: Path):
+    """Spark's catalog is away for a moment: rules can't be run. A refusal would be final, and name a wrong cause."""
+    here.prepare("gate")
+    order = child.Order(
+        "gate", here.source.id, here.settings, tmp_path / "log", "commonweal.gate.audit:_validate:call", stops=True
+    )
+    auditing = child.start(order)
+    child.await_stop(auditing)
+    psutil.Process(supervision.states(stack.run_dir)["postgres"].pid).kill()
+    os.kill(auditing.pid, signal.SIGCONT)
+    assert child.await_end(auditing) in (0, RETRYABLE), (tmp_path / "log").read_text()
+    readiness.await_ready(Layout(stack.run_dir, kept_ports(stack.run_dir / "ports.json")), "postgres", threading.Event())
+    assert here.count(REFUSED, dataset=here.source.id) == 0
+    here.let_lease_expire("gate")
+    assert child.end_of(child.Order("gate", here.source.id, here.settings, tmp_path / "again")) == 0
+    assert not here.has_work("gate")
 
 
 def test_the_evidence_is_unbroken(here):
