@@ -116,7 +116,7 @@ def _settled(table: pa.Table, key_columns: tuple[str, ...]) -> Iterator[pa.Recor
 
 
 def _plain_outcomes(plain: Succession) -> list[pa.Array]:
-    """``OUTCOME_FIELDS`` of the events of plain keys; of no other verdict there is any."""
+    """``OUTCOME_FIELDS`` of the events of plain keys, which have no other verdicts than these two."""
     is_last, nothing = pa.array(plain.is_last), pa.scalar(None)
     verdict = pc.if_else(is_last, Verdict.LIVE.value, Verdict.SUPERSEDED.value)
     found = {"_verdict": verdict, "_valid_from": plain.valid_from, "_valid_to": plain.valid_to, "_state": "live"}
