@@ -26,6 +26,7 @@ PACKAGES = (
     "cryptography.hazmat.primitives.hpke",
     "cryptography.hazmat.primitives.serialization",
     "jsonschema_rs",
+    "numpy.typing",
     "orjson",
     "pyarrow.compute",
     "pydantic_settings",

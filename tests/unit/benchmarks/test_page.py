@@ -1,7 +1,9 @@
 """The page shows what was measured, says where it falls short, and a result comes back as it was kept."""
 
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -60,15 +62,14 @@ def test_a_profile_says_what_spent_the_time_and_what_java_did():
 
 def test_a_servers_time_stands_under_its_name(tmp_path):
     """The server's child is another program, as Spark's Python workers are."""
-    child = "python3 -c 'while True: pass'"
+    child = f"{sys.executable} -c 'while True: pass'"
     with subprocess.Popen(["/bin/sh", "-c", f"{child} & wait"]) as server:
         try:
-            found = measure(["/bin/sleep", "1.5"], {}, tmp_path / "log", servers={"spark": server.pid})
+            found = measure(["/bin/sleep", "3"], {}, tmp_path / "log", servers={"spark": server.pid})
         finally:
             for process in (*psutil.Process(server.pid).children(), server):
                 process.kill()
-    assert found.cpu_by["spark: python3"] > 0.2
-    assert found.cpu_by["spark"] < 0.1
+    assert found.cpu_by[f"spark: {Path(sys.executable).name}"] > found.cpu_by["spark"]
     assert found.cpu_seconds == pytest.approx(sum(found.cpu_by.values()))
 
 
