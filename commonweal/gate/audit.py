@@ -92,8 +92,8 @@ def _expect_answer(frame: "DataFrame") -> None:
         frame.limit(1).count()
     except PySparkException:
         raise TransientError(
-            "the rows could not be read during the audit: Spark, the catalog or the store is away, or a file is damaged. "
-            "Run the gate again, see: commonweal stack status"
+            "the rows could not be read during the audit: Spark, the catalog or the store is away, or a file is damaged; "
+            "run the gate again, see: commonweal stack status"
         ) from None
 
 
