@@ -80,10 +80,8 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, s
     # The kernel leaves out descendants that nobody waited for, and a look misses the end.
     own = max(usage.ru_utime + usage.ru_stime, seen.cpu_seconds)
     seen.times |= times(servers)
-    spent = defaultdict(float, {STEP: own})
-    for one, (what, last) in seen.times.items():
-        spent[what] += last - before.get(one, ("", 0.0))[1]
-    return Measured(seconds, sum(spent.values()), seen.peak_mib, dict(spent))
+    spent = {STEP: own} | spent_since(before, seen.times)
+    return Measured(seconds, sum(spent.values()), seen.peak_mib, spent)
 
 
 def _flight(servers: Mapping[str, int], log: Path) -> AbstractContextManager[None]:
@@ -116,6 +114,14 @@ def times(servers: Mapping[str, int]) -> Times:
                     what = name if member.name() == process.name() else f"{name}: {member.name()}"
                     found[member.pid, member.create_time()] = what, sum(member.cpu_times()[:2])
     return found
+
+
+def spent_since(before: Times, after: Times) -> dict[str, float]:
+    """By what the processes are, the seconds that were added."""
+    spent: dict[str, float] = defaultdict(float)
+    for process, (what, seconds) in after.items():
+        spent[what] += seconds - before.get(process, (what, 0.0))[1]
+    return dict(spent)
 
 
 def _sum(pid: int, figure: Callable[[psutil.Process], float]) -> float:

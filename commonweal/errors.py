@@ -44,7 +44,7 @@ class AccessDeniedError(CommonwealError):
 
 
 class DataLossError(CommonwealError):
-    """The source no longer holds what has not been landed: stop, never skip."""
+    """The source no longer holds what has not been landed, or the store what a table consists of: stop, never skip."""
 
     exit_code = 14
 

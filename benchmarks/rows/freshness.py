@@ -19,7 +19,7 @@ from rich.console import Console
 from sqlalchemy import Engine, text
 
 from benchmarks.exports import HOTLINE, write_messages, write_requests
-from benchmarks.measure import Times, cpu_seconds, times
+from benchmarks.measure import Times, cpu_seconds, spent_since, times
 from benchmarks.results import Result
 from benchmarks.servers import pids, run_folder, scratch
 from benchmarks.steps import lengths
@@ -84,7 +84,7 @@ class Cpu:
         """CPU seconds a second since the beginning."""
         self.look()
         (airflow, others), seconds = self._others(), time.monotonic() - self._began
-        spark = sum(last - self._first.get(process, ("", 0.0))[1] for process, (_, last) in self._seen.items())
+        spark = sum(spent_since(self._first, self._seen).values())
         used = {
             "the whole stack": spark + others - self._before[1],
             "Spark": spark,

@@ -13,7 +13,7 @@ from pyiceberg.serializers import FromInputFile
 
 from commonweal import evidence
 from commonweal.database import database_url
-from commonweal.errors import ConfigError, TransientError
+from commonweal.errors import ConfigError, DataLossError, TransientError
 from commonweal.offsets import Offsets, from_json
 from commonweal.settings import Settings
 
@@ -87,16 +87,27 @@ def reached(settings: Settings, found: Snapshot) -> list[tuple[str, str]]:
     """Bucket and key of every object that a snapshot of the database needs, in order.
 
     Raises:
+        DataLossError: A file of a table is gone.
         TransientError: The store is unreachable.
     """
     files = {(settings.bucket_reports, f"{key}.{ending}") for key in found.reports for ending in ("html", "json")}
     io, seen = _lake_files(settings), set[str]()
     try:
         for pointer in found.pointers:
-            files |= {_placed(path) for path in _reached_by_table(io, pointer, seen)}
+            files |= {_placed(path) for path in _whole_table(io, pointer, seen)}
     except OSError as error:
         raise TransientError(f"a table's metadata can't be read ({type(error).__name__}); is the object store running?") from None
     return sorted(files)
+
+
+def _whole_table(io: FileIO, pointer: str, seen: set[str]) -> set[str]:
+    try:
+        return set(_reached_by_table(io, pointer, seen))
+    except FileNotFoundError:
+        raise DataLossError(
+            f"a file of the table with the metadata {pointer} is gone from the store; no backup was made, since it could not be "
+            f"restored. Rebuild that dataset, or restore an earlier backup; see docs/runbooks/lost-everything.md"
+        ) from None
 
 
 def _reached_by_table(io: FileIO, pointer: str, seen: set[str]) -> Iterator[str]:

@@ -1,24 +1,32 @@
 """A backup of a running stack: to an S3, beside maintenance, and by whom."""
 
+import secrets
 import shutil
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import text
 
 from commonweal import maintenance, store
+from commonweal.apply.postgres import OWNER
 from commonweal.backup.make import backup, load
 from commonweal.backup.programs import Programs
 from commonweal.backup.restore import verify
 from commonweal.backup.sealing import make_identity
 from commonweal.backup.targets import Target, open_target
 from commonweal.database import engine
-from commonweal.errors import AccessDeniedError, CommonwealError, ConfigError, ConflictError, TransientError
+from commonweal.errors import AccessDeniedError, CommonwealError, ConfigError, ConflictError, DataLossError, TransientError
+from commonweal.lake.catalog import catalog
+from commonweal.lake.catalog import load as load_table
 from commonweal.lake.keeping import LOCK, all_kept, deleting
+from commonweal.lake.names import TableId
+from commonweal.lake.tables import create_table
 from commonweal.people import Person
 from infra.install import postgres_bin
 
 ENGINEER = Person("engineer", None)
 BUCKET = "backup-of-a-test"
+FORGET = text("delete from iceberg_tables where table_name = :name")
 HOLDER = text("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = :key")
 LAST = text("select body::jsonb from evidence where action = 'backed_up' order by seq desc limit 1")
 
@@ -63,6 +71,22 @@ def test_to_an_s3_and_what_is_there_is_not_copied_again(stack, target, recipient
     root.remove_object(bucket_name=BUCKET, object_name=f"kept/here/{manifest.objects[-1].file.name}")
     with pytest.raises(ConfigError):
         verify(target, manifest, tell=silent)
+
+
+def test_a_file_of_a_table_that_is_gone_is_no_store_that_is_away(stack, target, recipient):
+    table = TableId(("landing", "backuptest", f"gone_{secrets.token_hex(4)}"))
+    lake = catalog(stack.settings, "pipeline")
+    create_table(stack.settings, lake, table, pa.schema([("n", pa.int64()), ("_accepted", pa.bool_())]))
+    bucket, _, key = load_table(lake, table).metadata_location.removeprefix("s3://").partition("/")
+    store.client(stack.settings, "root").remove_object(bucket_name=bucket, object_name=key)
+    try:
+        with pytest.raises(DataLossError, match=f"{table.name}.*is gone from the store; no backup was made"):
+            backup(Programs(postgres_bin(), stack.settings), target, recipient, ENGINEER, tell=silent)
+        with pytest.raises(ConfigError):
+            load(target)
+    finally:
+        with engine(stack.settings, OWNER).begin() as connection:
+            connection.execute(FORGET, {"name": table.name})
 
 
 def test_only_an_engineer_makes_a_backup(stack, target, recipient):

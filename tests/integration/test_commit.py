@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import create_engine, event, text
 
 from commonweal import evidence
+from commonweal.apply.postgres import OWNER
 from commonweal.database import database_url, engine
 from commonweal.errors import ConflictError, FencedError
 from commonweal.lake import lease as leases
@@ -16,6 +17,8 @@ from commonweal.lake.commit import Change, RefMove, commit, is_committed
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import MAIN, TableId, attempt_branch
 from commonweal.lake.tables import create_table
+
+FORGET = text("delete from iceberg_tables where table_name = any(:names)")
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +39,15 @@ def writer(stack):
 
 @pytest.fixture
 def tables(stack, lake):
-    """Two new tables with a first snapshot."""
+    """Two new tables with a first snapshot, gone afterwards: by a mutated commit one may have lost its metadata."""
     import pyarrow as pa
 
     made = [TableId(("landing", "committest", f"{name}_{secrets.token_hex(4)}")) for name in ("one", "two")]
     for table in made:
         create_table(stack.settings, lake, table, pa.schema([("n", pa.int64()), ("_accepted", pa.bool_())]))
-    return made
+    yield made
+    with engine(stack.settings, OWNER).begin() as connection:
+        connection.execute(FORGET, {"names": [table.name for table in made]})
 
 
 def dataset_of(tables: list[TableId]) -> str:
