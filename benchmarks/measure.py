@@ -89,8 +89,8 @@ def _flight(servers: Mapping[str, int], log: Path) -> AbstractContextManager[Non
     folder = os.environ.get(FLIGHTS)
     if not folder or "spark" not in servers:
         return nullcontext()
-    number = len(list(Path(folder).glob(f"{log.stem} *.jfr"))) + 1
-    return recorded(servers["spark"], Path(folder) / f"{log.stem} {number}.jfr")
+    number = len(list(Path(folder).glob(f"{log.stem}-*.jfr"))) + 1
+    return recorded(servers["spark"], Path(folder) / f"{log.stem}-{number}.jfr")
 
 
 def memory_mib(pid: int) -> float:
