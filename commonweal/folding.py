@@ -26,8 +26,28 @@ FEW_KEYS = 100_000
 EXACT = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX", "ignoreNullFields": "true"}
 
 
+@dataclass(frozen=True)
+class Touched:
+    """Some keys, and all their accepted events; both persisted, the caller lets them go."""
+
+    keys: "DataFrame"
+    events: "DataFrame"
+
+    @classmethod
+    def of(cls, keys: "DataFrame", events: "DataFrame") -> "Touched":
+        """The keys, which are persisted, with theirs of some events."""
+        return cls(keys, events.join(keys, keys.columns, "left_semi").persist())
+
+    def let_go(self) -> None:
+        """Free the memory of both."""
+        self.events.unpersist()
+        self.keys.unpersist()
+
+
 def accepted_events(contract: Contract, landing: "DataFrame") -> "DataFrame":
     """The accepted rows of landing, with ``_digest`` and with ``_occurred_at`` and ``_sequence`` as the contract has them today.
+
+    What is sealed beside them is not read: of all columns it takes most room, and nothing here can open it.
 
     ``_digest`` is the SHA-256 of an event's content: type, what it replaces, and its typed values. Equal content has an equal
     digest however it was written. A missing value leaves no trace, so that a column which the contract gains changes no digest.
@@ -39,6 +59,7 @@ def accepted_events(contract: Contract, landing: "DataFrame") -> "DataFrame":
     sequence = F.col(contract.field(contract.sequence).column) if contract.sequence else F.lit(None)
     return (
         landing.where("_accepted")
+        .drop("_accepted", "_reasons", "_sealed")
         .withColumn("_digest", F.sha2(F.to_json(content, EXACT), 256))
         .withColumn("_occurred_at", F.coalesce(*occurred, F.col("_occurred_at")))
         .withColumn("_sequence", sequence.cast("bigint"))
@@ -46,7 +67,7 @@ def accepted_events(contract: Contract, landing: "DataFrame") -> "DataFrame":
     )
 
 
-def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> "DataFrame":
+def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> Touched:
     """Some keys, and all that hang together with them: closed over (source, event id) and ``replaces``, in both directions.
 
     Keys are linked only where one id is spoken of under several of them, which is rare: mostly a look for such ids among those of
@@ -57,17 +78,16 @@ def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> 
         contract: The dataset.
         events: All accepted events.
         seeds: Keys to begin with, distinct.
-
-    Returns:
-        The keys, persisted: the caller lets them go.
     """
     from pyspark.sql import functions as F
 
     keys = list(contract.key_columns)
     seeds = seeds.persist()
     # Counted, they are known to be few, and are sent to the events instead of the events to them.
-    if not _are_spoken_of_elsewhere(events, seeds, keys, few=seeds.count() <= FEW_KEYS):
-        return seeds
+    few = seeds.count() <= FEW_KEYS
+    own = Touched.of(seeds, events)
+    if not _are_spoken_of_elsewhere(events, own, keys, few=few):
+        return own
     together = _names(events, F.struct(*keys).alias("_key")).groupBy("_source", "_name")
     linked_keys = together.agg(F.collect_set("_key").alias("_keys")).where("size(_keys) > 1").select("_keys")
     linked = [[tuple(key) for key in row["_keys"]] for row in linked_keys.collect()]
@@ -76,18 +96,18 @@ def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> 
     touched = members.join(seeds, keys, "left_semi").select("_component").distinct()
     closed = seeds.union(members.join(touched, ["_component"], "left_semi").select(*keys)).distinct().persist()
     closed.count()
-    seeds.unpersist()
-    return closed
+    own.let_go()
+    return Touched.of(closed, events)
 
 
-def _are_spoken_of_elsewhere(events: "DataFrame", seeds: "DataFrame", keys: list[str], *, few: bool) -> bool:
-    """Whether an id that the seeds' events have or replace stands in an event of another key."""
+def _are_spoken_of_elsewhere(events: "DataFrame", touched: Touched, keys: list[str], *, few: bool) -> bool:
+    """Whether an id that the touched keys' events have or replace stands in an event of another key."""
     from pyspark.sql import functions as F
 
-    own = _names(events.join(seeds, keys, "left_semi"))
+    own = _names(touched.events)
     elsewhere = _names(events, *keys).join(F.broadcast(own) if few else own.distinct(), ["_source", "_name"], "left_semi")
-    elsewhere = elsewhere.join(seeds, keys, "left_anti")
-    return bool(elsewhere.limit(1).count())
+    # Counted, not looked for the first: Spark numbers each limit, and Java would compile the query anew.
+    return elsewhere.join(touched.keys, keys, "left_anti").count() > 0
 
 
 def _names(events: "DataFrame", *others: "str | Column") -> "DataFrame":

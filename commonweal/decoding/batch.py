@@ -99,11 +99,11 @@ class BatchDecoder:
 
     def _long_way(self, batch: pa.RecordBatch, headers: BatchHeaders, sealer: Sealer) -> pa.RecordBatch:
         """Rows of records that are judged one by one, with every reason."""
-        envelopes, rows = [], []
+        envelopes, rows, found = [], [], headers.rows()
         times_and_values = zip(*(batch.column(name).to_pylist() for name in ("_appended_at", "value")), strict=True)
         for number, (place, (seen_at, value)) in enumerate(zip(_places(batch), times_and_values, strict=True)):
             repeated = headers.repeated.get(number, ())
-            judged = self._judge.read(headers.found[number], value, topic=place.topic, seen_at=seen_at, repeated=repeated)
+            judged = self._judge.read(found[number], value, topic=place.topic, seen_at=seen_at, repeated=repeated)
             envelopes.append(judged.envelope)
             if judged.reasons:
                 rows.append(Row(None, None, judged.reasons, sealer.seal(_packed(batch, number), place), False, {}))
@@ -132,7 +132,7 @@ def _sealed(batch: pa.RecordBatch, identifiers: Mapping[str, Sequence[str | None
         {name: value for name, value in zip(identifiers, row, strict=True) if value is not None}
         for row in zip(*identifiers.values(), strict=True)
     )
-    return [sealer.seal(orjson.dumps(raw), place) if raw else None for place, raw in zip(_places(batch), rows, strict=True)]
+    return sealer.seal_all([orjson.dumps(raw) if raw else None for raw in rows], _places(batch))
 
 
 def _packed(batch: pa.RecordBatch, number: int) -> bytes:

@@ -9,16 +9,18 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import jsonschema_rs
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from commonweal.contract.model import Contract, Field
 from commonweal.decoding.document import Document
-from commonweal.decoding.envelope import Envelopes, Shared
-from commonweal.decoding.headers import BatchHeaders
+from commonweal.decoding.envelope import SHARED_HEADERS, Envelopes
+from commonweal.decoding.headers import BatchHeaders, distinct
 from commonweal.decoding.values import Refused, reader
 from commonweal.identity import check, normalise
+from commonweal.identity.columns import are_resident_ids
 from commonweal.render.event_schema import event_schema
 from commonweal.render.lake_schema import INSTANT, arrow_type
 
@@ -92,7 +94,7 @@ class Clearer:
         doubtful |= self._traceable(values)
         occurred_at, doubts = self._occurred(values, seen)
         doubtful |= doubts
-        envelope, doubts = self._envelope(batch.column("_kafka_topic").to_pylist(), headers, seen)
+        envelope, doubts = self._envelope(batch.column("_kafka_topic"), headers, seen)
         return Cleared(frozenset(doubtful | doubts), values, envelope, occurred_at)
 
     def _documents(self, column: pa.Array) -> tuple[list[Document], set[int]]:
@@ -121,26 +123,25 @@ class Clearer:
         found = pc.coalesce(*(pa.array(values[name], kind).cast(INSTANT) for name, kind in self._occurred_at))
         return found, _rows(pc.fill_null(pc.greater(found, pc.add(seen, self._horizon)), True))
 
-    def _envelope(self, topics: list[str], headers: BatchHeaders, seen: pa.Array) -> tuple[dict[str, Any], set[int]]:
-        found = headers.found
-        shared = [self._envelopes.shared(topic, *given[:-2]) for topic, given in zip(topics, found, strict=True)]
-        doubtful = set(headers.repeated)
-        doubtful |= {row for row, said in enumerate(shared) if said.reasons or said.event_type != "recorded"}
-        doubtful |= {row for row, given in enumerate(found) if given[-1] is not None}
-        ids = pa.array([given[-2] for given in found], pa.binary())
+    def _envelope(self, topics: pa.Array, headers: BatchHeaders, seen: pa.Array) -> tuple[dict[str, Any], set[int]]:
+        combinations, own = distinct([topics, *(headers.columns[name] for name in SHARED_HEADERS)])
+        shared = [self._envelopes.shared(topic, *values) for topic, *values in combinations]
+        is_bad = np.array([bool(said.reasons) or said.event_type != "recorded" for said in shared], np.bool_)
+        doubtful = set(np.flatnonzero(is_bad[own]).tolist()) | set(headers.repeated)
+        doubtful |= _rows(pc.is_valid(headers.columns["ce_replaces"]))
+        ids, of_row = headers.columns["ce_id"], pa.array(own)
         is_plain = pc.and_(pc.match_substring_regex(ids, _IS_PLAIN_ID), pc.invert(pc.match_substring_regex(ids, "[0-9]{17}")))
         is_plain = pc.fill_null(is_plain, False)
-        source, event_type, recorded_at, version, _ = zip(*shared, strict=True) if shared else ((),) * len(Shared._fields)
-        recorded = pa.array(recorded_at, INSTANT)
+        recorded = pa.array([said.recorded_at for said in shared], INSTANT).take(of_row)
         is_late = pc.greater(recorded, pc.add(seen, self._horizon))
         is_old = pc.less(recorded, pc.add(pc.subtract(seen, self._kept), self._horizon))
         doubtful |= _rows(pc.invert(is_plain)) | _rows(pc.fill_null(pc.or_(is_late, is_old), True))
         envelope = {
-            "_source": source,
+            "_source": pa.array([said.source for said in shared], pa.string()).take(of_row),
             "_event_id": pc.if_else(is_plain, ids, None).cast(pa.string()),
-            "_event_type": event_type,
+            "_event_type": pa.array([said.event_type for said in shared], pa.string()).take(of_row),
             "_recorded_at": recorded,
-            "_contract_version": version,
+            "_contract_version": pa.array([said.contract_version for said in shared], pa.string()).take(of_row),
         }
         return envelope, doubtful
 
@@ -181,7 +182,7 @@ class _Values:
         bad = {cell for cell in set(cells) if cell not in self._known and not self._learn(cell)}
         if bad:
             doubtful |= {row for row, cell in enumerate(cells) if cell in bad}
-        return [self._known.get(cell) for cell in cells], doubtful
+        return list(map(self._known.get, cells)), doubtful
 
     def _learn(self, cell: object) -> bool:
         """Keep what a good value becomes; a bad one is not kept: it may be of any length, and no two need be alike."""
@@ -202,12 +203,21 @@ class _Identifiers:
         self._texts = _Texts(part)
 
     def read(self, cells: list[Any], seen: pa.Array) -> tuple[Sequence[Any], set[int]]:
-        normal = [normalise(self._kind, cell) if type(cell) is str else cell for cell in cells]
+        days = pc.cast(seen, pa.date32())
+        others = self._not_certain(cells, days)
+        normal = list(cells)
+        for row in others:
+            normal[row] = normalise(self._kind, cells[row]) if type(cells[row]) is str else cells[row]
         found, doubtful = self._texts.read(normal, seen)
-        days = pc.cast(seen, pa.date32()).to_pylist()
-        checked = zip(found, days, strict=True)
-        wrong = {row for row, (text, day) in enumerate(checked) if text is not None and check(self._kind, text, on=day)}
+        wrong = {row for row in others if found[row] is not None and check(self._kind, found[row], on=days[row].as_py())}
         return (_without(found, wrong), doubtful | wrong) if wrong else (found, doubtful)
+
+    def _not_certain(self, cells: list[Any], days: pa.Array) -> list[int]:
+        """The rows whose identifier must be looked at on its own."""
+        if self._kind != "resident_id" or not {str, type(None)}.issuperset(map(type, cells)):
+            return list(range(len(cells)))
+        others: list[int] = np.flatnonzero(~are_resident_ids(pa.array(cells, pa.string()), days)).tolist()
+        return others
 
 
 def _column(field: Field, part: dict[str, Any]) -> "_Texts | _Values | _Identifiers":

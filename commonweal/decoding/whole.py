@@ -53,8 +53,8 @@ class Judge:
     def read_all(self, records: Sequence[Record], *, topic: str, seen_at: datetime) -> list[Judged]:
         """Records as they would be sent to a topic, each judged as landing will."""
         column = pa.array([[{"key": key, "value": raw} for key, raw in record.headers] for record in records], HEADERS_TYPE)
-        found, repeated = split_headers(column)
+        split = split_headers(column)
         return [
-            self.read(headers, record.value, topic=topic, seen_at=seen_at, repeated=repeated.get(number, ()))
-            for number, (headers, record) in enumerate(zip(found, records, strict=True))
+            self.read(headers, record.value, topic=topic, seen_at=seen_at, repeated=split.repeated.get(number, ()))
+            for number, (headers, record) in enumerate(zip(split.rows(), records, strict=True))
         ]

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -26,11 +27,19 @@ ASKED = 3
 NEVER_NULL = "expect_column_values_to_not_be_null", "expect_column_values_to_be_null"
 
 
-def audit(frames: "Mapping[TableName, DataFrame]", suite: Suite) -> tuple[RuleResult, ...]:
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one table at one fixed snapshot, only those that people would read (``_state = 'live'``), and how many."""
+
+    frame: "DataFrame"
+    count: int
+
+
+def audit(tables: Mapping[TableName, Rows], suite: Suite) -> tuple[RuleResult, ...]:
     """Run a suite on Spark Connect frames.
 
     Args:
-        frames: The rows by table name, each at one fixed snapshot and only those that people would read (``_state = 'live'``).
+        tables: The rows by table name.
         suite: The rules.
 
     Returns:
@@ -43,12 +52,12 @@ def audit(frames: "Mapping[TableName, DataFrame]", suite: Suite) -> tuple[RuleRe
     by_id: dict[str, RuleResult] = {}
     for table in dict.fromkeys(rule.table for rule in suite.rules):
         rules = [rule for rule in suite.rules if rule.table == table and rule.expectation in ALLOWED]
-        if table in frames and rules:
-            by_id |= _run(frames[table], rules)
+        if table in tables and rules:
+            by_id |= _run(tables[table], rules)
     return tuple(by_id.get(rule.id, RuleResult(rule, success=False, raised=True)) for rule in suite.rules)
 
 
-def _run(frame: "DataFrame", rules: Sequence[Rule]) -> dict[str, RuleResult]:
+def _run(rows: Rows, rules: Sequence[Rule]) -> dict[str, RuleResult]:
     """The results of the rules of one table; a rule without one could not be run.
 
     A rule that could not be run refuses the dataset, for good. So it is asked again first: what a server caused that was away for
@@ -60,15 +69,15 @@ def _run(frame: "DataFrame", rules: Sequence[Rule]) -> dict[str, RuleResult]:
     found: dict[str, RuleResult] = {}
     unanswered = list(rules)
     for _ in range(ASKED):
-        found |= _ask(frame, unanswered)
+        found |= _ask(rows, unanswered)
         unanswered = [rule for rule in rules if rule.id not in found or found[rule.id].raised]
         if not unanswered:
             break
-        _expect_answer(frame)
+        _expect_answer(rows.frame)
     return found
 
 
-def _ask(frame: "DataFrame", rules: Sequence[Rule]) -> dict[str, RuleResult]:
+def _ask(rows: Rows, rules: Sequence[Rule]) -> dict[str, RuleResult]:
     # Before its first import: no usage statistics go out.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     from great_expectations.exceptions.exceptions import GreatExpectationsError
@@ -76,11 +85,10 @@ def _ask(frame: "DataFrame", rules: Sequence[Rule]) -> dict[str, RuleResult]:
 
     found: dict[str, RuleResult] = {}
     with _silence(), suppress(GreatExpectationsError, PySparkException):
-        rows = frame.count() if any(rule.expectation == ROW_COUNT for rule in rules) else 0
         planned = {rule.id: rule for rule in rules}
-        for result in _validate(frame, rules):
+        for result in _validate(rows.frame, rules):
             rule = planned[result.expectation_config.meta["rule"]]
-            found[rule.id] = _counted(rule, bool(result.success), result.exception_info, result.result or {}, rows)
+            found[rule.id] = _counted(rule, bool(result.success), result.exception_info, result.result or {}, rows.count)
     return found
 
 
@@ -101,6 +109,8 @@ def _validate(frame: "DataFrame", rules: Sequence[Rule]) -> Sequence[Any]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    import commonweal.gate.engine  # noqa: F401 - its engine is taken from now on
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)

@@ -29,9 +29,9 @@ _RESIDENT = re.compile(r"[0-9]{17}[0-9X]")
 _CREDIT = re.compile(r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}")
 _DIGIT = "0-9０-９"
 _IN_TEXT = re.compile(rf"(?<![{_DIGIT}])[{_DIGIT}]{{17}}[{_DIGIT}XxＸｘⅩⅹ](?![{_DIGIT}])")
-_LENGTH = 18
-_EARLIEST_BIRTH_YEAR = 1850
-_LATEST_BIRTH_YEAR = 2099
+LENGTH = 18
+BIRTH_YEARS = 1850, 2099
+"""Of both kinds of identifiers the characters, and between which years people may be born."""
 
 
 def normalise(kind: str, text: str) -> str:
@@ -76,7 +76,7 @@ def holds_resident_id(text: str) -> bool:
 
 
 def _check_resident_id(text: str, on: date | None) -> str | None:
-    if len(text) != _LENGTH:
+    if len(text) != LENGTH:
         return "length"
     if not _RESIDENT.fullmatch(text):
         return "characters"
@@ -92,13 +92,13 @@ def _birth_date(digits: str) -> date | None:
         born = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
         return None
-    return born if _EARLIEST_BIRTH_YEAR <= born.year <= _LATEST_BIRTH_YEAR else None
+    return born if BIRTH_YEARS[0] <= born.year <= BIRTH_YEARS[1] else None
 
 
 def _check_credit_code(text: str, _on: date | None) -> str | None:
     # The first two characters may be letters (rural collectives, bodies of other authorities), which stdnum's own
     # ``validate`` refuses; its check digit is right.
-    if len(text) != _LENGTH:
+    if len(text) != LENGTH:
         return "length"
     if not _CREDIT.fullmatch(text):
         return "characters"

@@ -6,6 +6,7 @@ partition and offset are authenticated, so that a sealed value moved to another 
 """
 
 import os
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,7 +20,8 @@ from commonweal.errors import ConfigError
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _VERSION = b"\x01"
 _KEY_END = 1 + 80
-_NONCE_END = _KEY_END + 12
+_NONCE_BYTES = 12
+_NONCE_END = _KEY_END + _NONCE_BYTES
 _KEY_BYTES = 32
 
 
@@ -47,7 +49,18 @@ class Sealer:
 
     def seal(self, plaintext: bytes, place: Place) -> bytes:
         """The plaintext sealed for that place."""
-        nonce = os.urandom(12)
+        return self._sealed(os.urandom(_NONCE_BYTES), plaintext, place)
+
+    def seal_all(self, plaintexts: Sequence[bytes | None], places: Iterable[Place]) -> list[bytes | None]:
+        """Each plaintext sealed for its place; None where there is none."""
+        drawn = os.urandom(_NONCE_BYTES * len(plaintexts))
+        nonces = (drawn[start : start + _NONCE_BYTES] for start in range(0, len(drawn), _NONCE_BYTES))
+        return [
+            None if plaintext is None else self._sealed(nonce, plaintext, place)
+            for nonce, plaintext, place in zip(nonces, plaintexts, places, strict=True)
+        ]
+
+    def _sealed(self, nonce: bytes, plaintext: bytes, place: Place) -> bytes:
         return self._head + nonce + self._cipher.encrypt(nonce, plaintext, _associated(self._dataset, place))
 
 

@@ -18,6 +18,7 @@ from commonweal.errors import ConfigError, TransientError
 from commonweal.lake.names import TableId
 from commonweal.settings import Settings
 
+KEPT_BITS = 5
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
 """What the steps rely on, whatever the cluster's own defaults are."""
@@ -110,26 +111,37 @@ def appended(spark: SparkSession, table: TableId, after: int, until: int) -> Dat
 
 
 def below(offsets: Mapping[str, Mapping[str, int]]) -> Column:
-    """Landing rows below the given offsets, by topic and partition (as text)."""
-    ranges = [
-        (F.col("_kafka_topic") == topic) & (F.col("_kafka_partition") == int(partition)) & (F.col("_kafka_offset") < end)
-        for topic, partitions in offsets.items()
-        for partition, end in partitions.items()
-    ]
+    """Landing rows below the given offsets, by topic and partition (as text).
+
+    The ends are one array: numbers by themselves would stand in the code that Spark makes of a query, which Java would compile
+    anew for each of them.
+    """
+    ranges = []
+    for topic, partitions in offsets.items():
+        ends = {int(partition): end for partition, end in partitions.items()}
+        listed = F.array(*(F.lit(ends.get(partition, 0)).cast("bigint") for partition in range(max(ends, default=0) + 1)))
+        end = F.coalesce(F.get(listed, F.col("_kafka_partition")), F.lit(0).cast("bigint"))
+        ranges.append((F.col("_kafka_topic") == topic) & (F.col("_kafka_offset") < end))
     return _any(ranges)
 
 
 def new_rows(before: Mapping[str, Mapping[str, int]], now: Mapping[str, Mapping[str, int]]) -> Column:
     """Of landing rows that are all below the offsets of now, those that were not below the ones before.
 
-    That they have at least the least new offset of their topic follows from the rest; by it files of older rows stay unread.
+    That they have about the least new offset of their topic, or more, follows from the rest; by it older files stay unread.
     """
     may_be_new = []
     for topic, ends in now.items():
         known = before.get(topic, {})
         if starts := [known.get(partition, 0) for partition, end in ends.items() if end > known.get(partition, 0)]:
-            may_be_new.append((F.col("_kafka_topic") == topic) & (F.col("_kafka_offset") >= min(starts)))
+            may_be_new.append((F.col("_kafka_topic") == topic) & (F.col("_kafka_offset") >= _rounded_down(min(starts))))
     return _any(may_be_new) & ~below(before)
+
+
+def _rounded_down(offset: int) -> int:
+    """An offset with only its first bits, for a condition that mostly stays the same from one query to the next."""
+    dropped = max(0, offset.bit_length() - KEPT_BITS)
+    return offset >> dropped << dropped
 
 
 def _any(conditions: Iterable[Column]) -> Column:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from commonweal import evidence
 from commonweal.contract.model import Contract
 from commonweal.errors import ConflictError
-from commonweal.folding import accepted_events, by_key, closed_keys, flagged
+from commonweal.folding import Touched, accepted_events, by_key, closed_keys, flagged
 from commonweal.lake.candidates import Candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
@@ -50,7 +50,7 @@ class Plan:
     """What one expiry is to do: up to when events are old, the keys that have such, and what becomes of which record."""
 
     cutoff: datetime
-    touched: "DataFrame"
+    touched: Touched
     going: "DataFrame"
 
 
@@ -79,10 +79,10 @@ def expire_landed_events(ports: Ports, contract: Contract, lease: Lease, *, now:
         return 0 if going.isEmpty() else _expire(ports, contract, lease, basis, Plan(cutoff, touched, going))
     finally:
         going.unpersist()
-        touched.unpersist()
+        touched.let_go()
 
 
-def _plan(contract: Contract, landing: "DataFrame", cutoff: datetime) -> "tuple[DataFrame, DataFrame]":
+def _plan(contract: Contract, landing: "DataFrame", cutoff: datetime) -> "tuple[Touched, DataFrame]":
     """The keys with old events, and the records that go or become base events: ``GOING_FIELDS`` and ``_was_accepted``."""
     from pyspark.sql import functions as F
 
@@ -112,7 +112,9 @@ def _expire(ports: Ports, contract: Contract, lease: Lease, basis: Basis, plan: 
     try:
         written, gone = _write_landing(ports, contract, basis, branch, plan.going)
         left = accepted_events(contract, at(ports.spark, landing, written))
-        keys = write_states(contract, ports, branch, left, plan.touched)
+        touched = Touched.of(plan.touched.keys, left)
+        keys = write_states(contract, ports, branch, left, touched)
+        touched.events.unpersist()
         candidate = next_candidate(contract, ports, replace(basis, landing_snapshot=written), branch, keys, carries=True)
         landed = RefMove(landing, MAIN, basis.landing_snapshot, written), RefMove(landing, branch, written, None)
         moves = (*landed, *candidate_moves(contract, basis, candidate))
@@ -137,13 +139,13 @@ def _entry(candidate: Candidate, cutoff: datetime, gone: Gone) -> evidence.Entry
     return evidence.Entry("pipeline", "expired", candidate.dataset, details)
 
 
-def _decided(contract: Contract, events: "DataFrame", touched: "DataFrame", cutoff: datetime) -> "DataFrame":
+def _decided(contract: Contract, events: "DataFrame", touched: Touched, cutoff: datetime) -> "DataFrame":
     """The accepted events that go or become base events, as rows of ``GOING_FIELDS``."""
     import pyarrow as pa
     from pyspark.sql import functions as F
 
     keys = list(contract.key_columns)
-    own = events.join(touched, keys, "left_semi")
+    own = touched.events
     ids = own.groupBy("_source", "_event_id").agg(
         F.max("_appended_at").alias("_newest"), F.countDistinct(F.struct(*keys)).alias("_keys")
     )

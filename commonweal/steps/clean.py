@@ -15,7 +15,7 @@ from commonweal.contract.model import Contract
 from commonweal.database import database_errors
 from commonweal.epochs import OF_DATASET
 from commonweal.errors import ConflictError
-from commonweal.folding import accepted_events, closed_keys, links, settled
+from commonweal.folding import Touched, accepted_events, closed_keys, links, settled
 from commonweal.lake.candidates import CARRIES, Candidate, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
@@ -124,10 +124,10 @@ def _write(contract: Contract, ports: Ports, basis: Basis, branch: str, whole: b
     try:
         return write_states(contract, ports, branch, events, touched)
     finally:
-        touched.unpersist()
+        touched.let_go()
 
 
-def write_states(contract: Contract, ports: Ports, branch: str, events: "DataFrame", touched: "DataFrame | None") -> int:
+def write_states(contract: Contract, ports: Ports, branch: str, events: "DataFrame", touched: Touched | None) -> int:
     """Recompute keys from all their events, and put them into both tables' branches in the place of what stood there.
 
     Args:
@@ -135,18 +135,15 @@ def write_states(contract: Contract, ports: Ports, branch: str, events: "DataFra
         ports: The world.
         branch: The attempt's branch in both tables.
         events: All accepted events, see ``folding.accepted_events``.
-        touched: The keys, closed; None for all.
+        touched: The keys, closed, with theirs of these events; None for all.
 
     Returns:
         How many keys have a row now.
     """
     if touched is None:
         return _write_settled(contract, ports, branch, settled(contract, events, events, None), None)
-    own = events.join(touched, list(contract.key_columns), "left_semi").persist()
-    try:
-        return _write_settled(contract, ports, branch, settled(contract, own, events, links(own)), touched)
-    finally:
-        own.unpersist()
+    rows = settled(contract, touched.events, events, links(touched.events))
+    return _write_settled(contract, ports, branch, rows, touched.keys)
 
 
 def _write_settled(contract: Contract, ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame | None") -> int:
@@ -175,7 +172,7 @@ def _replace(ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame |
     rows.writeTo(branch).append()
 
 
-def _touched_keys(contract: Contract, events: "DataFrame", basis: Basis) -> "DataFrame":
+def _touched_keys(contract: Contract, events: "DataFrame", basis: Basis) -> Touched:
     """The keys that the events touch which the candidate doesn't hold yet, and all that hang together with them."""
     new = events.where(new_rows(basis.before.offsets if basis.before else {}, basis.offsets))
     return closed_keys(contract, events, new.select(*contract.key_columns).distinct())

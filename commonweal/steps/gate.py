@@ -14,7 +14,7 @@ from commonweal import evidence
 from commonweal.contract.model import Contract, TableName
 from commonweal.database import database_errors
 from commonweal.errors import GateClosedError
-from commonweal.gate.audit import audit
+from commonweal.gate.audit import Rows, audit
 from commonweal.gate.measure import Counting, coverage
 from commonweal.gate.model import Accounting, JoinCoverage, PastRun, Report, RuleResult, Since
 from commonweal.gate.report import render_html, render_json
@@ -127,8 +127,8 @@ def _audited(
     contract: Contract, ports: Ports, candidate: Candidate, rules: Suite
 ) -> tuple[tuple[RuleResult, ...], dict[TableName, int]]:
     """What the rules found, and how many rows each table has."""
-    frames = _frames(contract, ports, candidate)
-    return audit(frames, rules), {table: frame.count() for table, frame in frames.items()}
+    tables = {table: Rows(frame, frame.count()) for table, frame in _frames(contract, ports, candidate).items()}
+    return audit(tables, rules), {table: rows.count for table, rows in tables.items()}
 
 
 def _frames(contract: Contract, ports: Ports, candidate: Candidate) -> "dict[TableName, DataFrame]":

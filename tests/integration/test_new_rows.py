@@ -19,7 +19,7 @@ def spark(stack):
 @pytest.mark.parametrize("seed", range(5))
 def test_rows_that_are_new_are_those_that_were_not_below_before(spark, seed):
     random = Random(seed)
-    now = {topic: {str(part): random.randrange(9) for part in range(random.randrange(1, 4))} for topic in TOPICS}
+    now = {topic: {str(part): random.randrange(900) for part in range(random.randrange(1, 4))} for topic in TOPICS}
     before = {
         topic: {part: random.randrange(end + 1) for part, end in ends.items() if random.random() < 0.8}
         for topic, ends in now.items()

@@ -72,8 +72,8 @@ def assert_same(contract, records, topic):
     for row, value in enumerate(batch.column("value").to_pylist()):
         if row in cleared.doubtful:
             continue
-        judged = judge.read(split.found[row], value, topic=topic, seen_at=SEEN_AT, repeated=split.repeated.get(row, ()))
-        assert judged.reasons == (), (split.found[row], value)
+        judged = judge.read(split.rows()[row], value, topic=topic, seen_at=SEEN_AT, repeated=split.repeated.get(row, ()))
+        assert judged.reasons == (), (split.rows()[row], value)
         found = {name: column[row] for name, column in cleared.values.items() if column[row] is not None}
         assert typed(found) == typed(judged.reading.values)
         assert cleared.occurred_at[row].as_py() == judged.reading.occurred_at

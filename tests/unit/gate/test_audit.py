@@ -42,13 +42,13 @@ def test_what_the_engine_logs_goes_nowhere(caplog, capfd):
     assert (caplog.records, SECRET in said.out + said.err) == ([], False)
 
 
-class Rows:
+class Frame:
     """Stands for rows that can be read, or can't any more after so many looks."""
 
     def __init__(self, looks: int) -> None:
         self.looks = looks
 
-    def limit(self, _: int) -> "Rows":
+    def limit(self, _: int) -> "Frame":
         return self
 
     def count(self) -> int:
@@ -77,13 +77,13 @@ RULES = [rule("e"), rule("e").model_copy(update={"id": "kept"})]
 @pytest.mark.parametrize(("answers", "times"), [((True,), [2]), ((False, True), [2, 1]), ((False, False, True), [2, 1, 1])])
 def test_a_rule_that_could_not_be_run_for_a_moment_is_asked_again(monkeypatch, answers, times):
     seen = asked(monkeypatch, *answers)
-    assert not audit._run(Rows(looks=9), RULES)["r"].raised
+    assert not audit._run(audit.Rows(Frame(looks=9), 1), RULES)["r"].raised
     assert seen == times
 
 
 def test_a_rule_that_can_never_be_run_refuses(monkeypatch):
     seen = asked(monkeypatch, False, False, False)
-    assert audit._run(Rows(looks=9), RULES)["r"].raised
+    assert audit._run(audit.Rows(Frame(looks=9), 1), RULES)["r"].raised
     assert seen == [2, 1, 1]
 
 
@@ -91,4 +91,4 @@ def test_a_rule_that_can_never_be_run_refuses(monkeypatch):
 def test_rows_that_can_not_be_read_are_no_reason_to_refuse(monkeypatch, looks):
     asked(monkeypatch, False, False, False)
     with pytest.raises(TransientError, match="could not be read during the audit.*stack status"):
-        audit._run(Rows(looks), RULES)
+        audit._run(audit.Rows(Frame(looks), 1), RULES)

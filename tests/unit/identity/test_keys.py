@@ -98,3 +98,14 @@ def test_two_sealings_share_nothing_but_the_version_and_the_batch(keys: Path) ->
     one, two, other = sealer.seal(b"same", PLACE), sealer.seal(b"same", PLACE), sealer.renewed().seal(b"same", PLACE)
     assert one[:81] == two[:81] and one[81:] != two[81:]
     assert one[:81] != other[:81]
+
+
+def test_what_is_sealed_together_opens_each_at_its_own_place_and_under_its_own_nonce(keys: Path) -> None:
+    places = [Place("a.b.v1", 0, offset) for offset in range(50)]
+    texts = [None if place.offset % 7 == 3 else b"the same" for place in places]
+    sealed = Sealer(load_public_key(keys), "a.b").seal_all(texts, places)
+    private = load_private_key(keys)
+    opened = [value and unseal(private, value, "a.b", place) for value, place in zip(sealed, places, strict=True)]
+    assert opened == texts
+    nonces = [value[81:93] for value in sealed if value]
+    assert len(set(nonces)) == len(nonces) == 43
