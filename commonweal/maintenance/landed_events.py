@@ -113,8 +113,10 @@ def _expire(ports: Ports, contract: Contract, lease: Lease, basis: Basis, plan: 
         written, gone = _write_landing(ports, contract, basis, branch, plan.going)
         left = accepted_events(contract, at(ports.spark, landing, written))
         touched = Touched.of(plan.touched.keys, left)
-        keys = write_states(contract, ports, branch, left, touched)
-        touched.events.unpersist()
+        try:
+            keys = write_states(contract, ports, branch, left, touched)
+        finally:
+            touched.events.unpersist()
         candidate = next_candidate(contract, ports, replace(basis, landing_snapshot=written), branch, keys, carries=True)
         landed = RefMove(landing, MAIN, basis.landing_snapshot, written), RefMove(landing, branch, written, None)
         moves = (*landed, *candidate_moves(contract, basis, candidate))
