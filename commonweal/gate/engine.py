@@ -6,7 +6,6 @@ Imported when the audit runs, see ``gate.audit``: that takes seconds.
 from collections.abc import Iterable
 from typing import Any
 
-from great_expectations.datasource.fluent.spark_datasource import SparkDatasource
 from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
@@ -36,6 +35,3 @@ class CountingEngine(SparkDFExecutionEngine):
 def _order(metric: MetricConfiguration) -> tuple[str, str, str]:
     domain = {name: value for name, value in metric.metric_domain_kwargs.items() if name != "batch_id"}
     return metric.metric_name, repr(sorted(domain.items())), repr(sorted(metric.metric_value_kwargs.items()))
-
-
-SparkDatasource.execution_engine_override = CountingEngine  # type: ignore[misc]  # this is how one is given

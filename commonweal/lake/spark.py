@@ -18,10 +18,11 @@ from commonweal.errors import ConfigError, TransientError
 from commonweal.lake.names import TableId
 from commonweal.settings import Settings
 
-KEPT_BITS = 5
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
 """What the steps rely on, whatever the cluster's own defaults are."""
+KEPT_BITS = 5
+"""Of an offset in a condition: it changes when that offset has grown by a thirty-second to a sixteenth."""
 FEW_EVENTS = 100_000
 FOR_FEW = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "2"}
 PATIENCE_SECONDS = 30

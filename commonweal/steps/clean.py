@@ -120,7 +120,7 @@ def _write(contract: Contract, ports: Ports, basis: Basis, branch: str, whole: b
     events = accepted_events(contract, at(ports.spark, landing_table(contract), basis.landing_snapshot))
     if whole:
         return write_states(contract, ports, branch, events, None)
-    touched = _touched_keys(contract, events, basis)
+    touched = _touched(contract, events, basis)
     try:
         return write_states(contract, ports, branch, events, touched)
     finally:
@@ -172,7 +172,7 @@ def _replace(ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame |
     rows.writeTo(branch).append()
 
 
-def _touched_keys(contract: Contract, events: "DataFrame", basis: Basis) -> Touched:
+def _touched(contract: Contract, events: "DataFrame", basis: Basis) -> Touched:
     """The keys that the events touch which the candidate doesn't hold yet, and all that hang together with them."""
     new = events.where(new_rows(basis.before.offsets if basis.before else {}, basis.offsets))
     return closed_keys(contract, events, new.select(*contract.key_columns).distinct())
