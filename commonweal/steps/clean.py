@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import text
 
 from commonweal import evidence
+from commonweal.compaction import compact_branch, has_many_files
 from commonweal.contract.model import Contract
 from commonweal.database import database_errors
 from commonweal.epochs import OF_DATASET
@@ -210,7 +211,8 @@ def next_candidate(contract: Contract, ports: Ports, basis: Basis, branch: str, 
         written = head(ports.lake, table, branch)
         if written is None:
             raise ConflictError(f"{contract.id}: branch {branch} of {table.sql} is gone; nothing changed, run the step again")
-        snapshots[name] = written
+        many = has_many_files(ports, table, branch)
+        snapshots[name] = compact_branch(ports, table, branch, written) if many else written
     return Candidate(
         dataset=contract.id,
         number=basis.before.number + 1 if basis.before else 1,

@@ -2,12 +2,14 @@
 
 import secrets
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import orjson
 import pytest
 from sqlalchemy import text
 
-from commonweal import bus
+from commonweal import bus, compaction
+from commonweal.compaction import content_digest
 from commonweal.contract.model import Rule, Text
 from commonweal.errors import GateClosedError
 from commonweal.lake import lease as leases
@@ -17,7 +19,7 @@ from commonweal.lake.names import CANDIDATE, MAIN, all_tables, landing_table, re
 from commonweal.lake.releases import current_release
 from commonweal.lake.spark import at
 from commonweal.maintenance.audit import audit
-from commonweal.maintenance.compact import compact, content_digest
+from commonweal.maintenance.compact import compact
 from commonweal.maintenance.expire import expire
 from commonweal.maintenance.janitor import janitor, remove_orphans
 from commonweal.steps.run import run_with, steps_of
@@ -187,3 +189,30 @@ def test_expiry_leaves_a_held_dataset_alone(ports, contract):
     with ports.engine.begin() as connection:
         connection.execute(text("delete from hold where dataset = :d"), {"d": contract.id})
     assert expire(ports, [contract], now=later)["releases"] == 1
+
+
+def test_small_files_are_joined_in_the_day_when_they_are_many(ports, contract, monkeypatch):
+    monkeypatch.setattr(compaction, "FEW_FILES", 2)
+    landing, seen = landing_table(contract), readable(ports, contract)
+    for batch in range(4):
+        release(ports, range(200 + batch * 5, 205 + batch * 5))
+        candidate = read_candidate(ports.engine, contract.id)
+        snapshots = {landing: head(ports.lake, landing, MAIN)}
+        snapshots |= {table: candidate.snapshots[name] for name, table in released_tables(contract).items()}
+        assert all(compaction.files(ports, table, snapshot) <= 2 for table, snapshot in snapshots.items())
+        assert current_release(ports.engine, contract.id).snapshots == candidate.snapshots
+    assert len(readable(ports, contract)) == len(seen) + 20
+    assert refs(ports, landing) == {MAIN}
+    with ports.engine.begin() as connection:
+        statement = "select count(*) from evidence where dataset = :d and action = 'compacted' and body like :landing"
+        joined = connection.execute(text(statement), {"d": contract.id, "landing": f"%{landing.sql}%"}).scalar_one()
+    assert joined >= 2
+
+
+def test_a_compaction_that_would_change_the_content_is_dropped(ports, contract, monkeypatch):
+    landing, digests = landing_table(contract), count()
+    before = head(ports.lake, landing, MAIN)
+    monkeypatch.setattr(compaction, "content_digest", lambda *_: next(digests))
+    with pytest.raises(GateClosedError, match="nothing was committed"):
+        compact(ports, [contract], many=1)
+    assert (head(ports.lake, landing, MAIN), refs(ports, landing)) == (before, {MAIN})
