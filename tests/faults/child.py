@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from commonweal import compaction
 from commonweal.errors import CommonwealError
 from commonweal.settings import ROOT, Settings
 from tests.faults import clock, crash
@@ -38,6 +39,7 @@ class Order:
         log: File that takes what it says.
         chain: The point at which it ends or stops itself, see ``crash.chain``; empty for none.
         stops: True to stop there, and not to end.
+        few_files: How many files a table may have before the step joins them; None for as many as in production.
     """
 
     step: str
@@ -46,6 +48,7 @@ class Order:
     log: Path
     chain: str = ""
     stops: bool = False
+    few_files: int | None = None
 
 
 def start(order: Order) -> BaseProcess:
@@ -98,6 +101,8 @@ def _run(order: Order) -> None:
         if order.step == "join":
             lend_transform(order.dataset)
         function = importlib.import_module("streams.announce" if order.step == "announce" else "commonweal.steps.run")
+        if order.few_files is not None:
+            compaction.FEW_FILES = order.few_files
         if order.chain:
             crash.at(crash.chain(order.chain), crash.stop_myself if order.stops else crash.end_myself)
         try:

@@ -14,12 +14,14 @@ class Point(NamedTuple):
         name: What has just happened, or is just about to.
         chain: How the point is recognised, see ``crash.chain``.
         committed: True when the step's change had been committed by then.
+        few_files: How many files a table may have before the step joins them; None for as many as in production.
     """
 
     step: str
     name: str
     chain: str
     committed: bool = False
+    few_files: int | None = None
 
     @property
     def id(self) -> str:
@@ -34,6 +36,8 @@ POINTS = (
     Point("land", "in the transaction, pointer swapped", "commonweal.lake.commit:_swap:return"),
     Point("land", "in the transaction, before COMMIT", "commonweal.lake.commit:_apply:return"),
     Point("land", "right after COMMIT", COMMITTED, True),
+    Point("land", "small files joined, before their commit", "commonweal.compaction:commit_compacted:call", True, few_files=1),
+    Point("land", "small files joined, after their commit", "commonweal.compaction:commit_compacted:return", True, few_files=1),
     Point(
         "clean",
         "one branch of two created",
@@ -45,6 +49,7 @@ POINTS = (
     Point("clean", "in the transaction, one pointer of two swapped", "commonweal.lake.commit:_swap:return"),
     Point("clean", "in the transaction, before COMMIT", "commonweal.lake.commit:_apply:return"),
     Point("clean", "right after COMMIT", COMMITTED, True),
+    Point("clean", "small files of one table of two joined", "commonweal.compaction:compact_branch:return", few_files=1),
     Point("gate", "audited, report not stored", "commonweal.steps.gate:_store:call"),
     Point("gate", "one file of the report stored", "commonweal.store:put_object:return"),
     Point("gate", "report stored", "commonweal.steps.gate:_store:return"),

@@ -43,13 +43,14 @@ def test_the_points_are_enough_and_each_has_its_own_name():
 def test_a_step_killed_there_and_run_again_changes_what_one_run_would(here, tmp_path, point: Point):
     here.prepare(point.step)
     before, read_before = here.commits(point.step), here.released()
-    assert child.end_of(order(here, point.step, tmp_path, chain=point.chain)) == -signal.SIGKILL, "the point was not reached"
+    killed = order(here, point.step, tmp_path, chain=point.chain, few_files=point.few_files)
+    assert child.end_of(killed) == -signal.SIGKILL, "the point was not reached"
     here.let_lease_expire(point.step)
     assert here.commits(point.step) == before + point.committed
     if point.step != "release":
         assert here.released() == read_before
     if point.committed:
-        assert child.end_of(order(here, point.step, tmp_path)) == 0
+        assert child.end_of(order(here, point.step, tmp_path, few_files=point.few_files)) == 0
         assert not here.has_work(point.step)
         assert here.commits(point.step) == before + 1 or point.step == "announce", "it announces all that waits"
         CHECKS[point.step](here)
