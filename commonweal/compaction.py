@@ -19,7 +19,7 @@ from commonweal.lake.names import MAIN, TableId, attempt_branch, landing_table
 from commonweal.lake.spark import at
 from commonweal.ports import Ports
 
-FEW_FILES, BYTES_A_FILE = 16, 8 << 20
+FEW_FILES, ROWS_A_FILE = 16, 50_000
 OPTIONS = "map('min-input-files', '2', 'delete-file-threshold', '1', 'remove-dangling-deletes', 'true')"
 
 
@@ -29,12 +29,12 @@ def files(ports: Ports, table: TableId, snapshot: int) -> int:
 
 
 def has_many_files(ports: Ports, table: TableId, ref: str) -> bool:
-    """Whether what stands at a ref has more than a few files, and more than one for every 8 MiB; False without one."""
+    """Whether what stands at a ref has more than a few files, and more than one for so many rows; False without one."""
     found = load(ports.lake, table).metadata.snapshot_by_name(ref)
     if found is None or found.summary is None:
         return False
     counted = found.summary.additional_properties
-    return _files(counted) > max(FEW_FILES, int(counted.get("total-files-size", 0)) // BYTES_A_FILE)
+    return _files(counted) > max(FEW_FILES, int(counted.get("total-records", 0)) // ROWS_A_FILE)
 
 
 def content_digest(ports: Ports, table: TableId, snapshot: int) -> tuple[Any, ...]:

@@ -28,15 +28,15 @@ EXACT = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX", "ignoreNullFields
 
 @dataclass(frozen=True)
 class Touched:
-    """Some keys, and all their accepted events; both persisted, the caller lets them go."""
+    """Some keys, and all their accepted events with digests; both persisted, the caller lets them go."""
 
     keys: "DataFrame"
     events: "DataFrame"
 
     @classmethod
-    def of(cls, keys: "DataFrame", events: "DataFrame") -> "Touched":
+    def of(cls, contract: Contract, keys: "DataFrame", events: "DataFrame") -> "Touched":
         """The keys, which are persisted, with theirs of some events."""
-        return cls(keys, events.join(keys, keys.columns, "left_semi").persist())
+        return cls(keys, with_digests(contract, events.join(keys, keys.columns, "left_semi")).persist())
 
     def let_go(self) -> None:
         """Free the memory of both."""
@@ -45,26 +45,33 @@ class Touched:
 
 
 def accepted_events(contract: Contract, landing: "DataFrame") -> "DataFrame":
-    """The accepted rows of landing, with ``_digest`` and with ``_occurred_at`` and ``_sequence`` as the contract has them today.
+    """The accepted rows of landing, with ``_occurred_at`` and ``_sequence`` as the contract has them today.
 
     What is sealed beside them is not read: of all columns it takes most room, and nothing here can open it.
-
-    ``_digest`` is the SHA-256 of an event's content: type, what it replaces, and its typed values. Equal content has an equal
-    digest however it was written. A missing value leaves no trace, so that a column which the contract gains changes no digest.
     """
     from pyspark.sql import functions as F
 
-    content = F.struct("_event_type", "_replaces", *(field.column for field in contract.fields))
     occurred = [F.col(contract.field(name).column).cast("timestamp") for name in contract.occurred_at]
     sequence = F.col(contract.field(contract.sequence).column) if contract.sequence else F.lit(None)
     return (
         landing.where("_accepted")
         .drop("_accepted", "_reasons", "_sealed")
-        .withColumn("_digest", F.sha2(F.to_json(content, EXACT), 256))
         .withColumn("_occurred_at", F.coalesce(*occurred, F.col("_occurred_at")))
         .withColumn("_sequence", sequence.cast("bigint"))
         .withColumn("_base", F.coalesce("_base", F.lit(False)))
     )
+
+
+def with_digests(contract: Contract, events: "DataFrame") -> "DataFrame":
+    """Accepted events with ``_digest``; asked for last, since it costs more than reading them.
+
+    It is the SHA-256 of an event's content: type, what it replaces, and its typed values. Equal content has an equal digest
+    however it was written. A missing value leaves no trace, so that a column which the contract gains changes no digest.
+    """
+    from pyspark.sql import functions as F
+
+    content = F.struct("_event_type", "_replaces", *(field.column for field in contract.fields))
+    return events.withColumn("_digest", F.sha2(F.to_json(content, EXACT), 256))
 
 
 def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> Touched:
@@ -85,7 +92,7 @@ def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> 
     seeds = seeds.persist()
     # Counted, they are known to be few, and are sent to the events instead of the events to them.
     few = seeds.count() <= FEW_KEYS
-    own = Touched.of(seeds, events)
+    own = Touched.of(contract, seeds, events)
     if not _are_spoken_of_elsewhere(events, own, keys, few=few):
         return own
     together = _names(events, F.struct(*keys).alias("_key")).groupBy("_source", "_name")
@@ -97,25 +104,32 @@ def closed_keys(contract: Contract, events: "DataFrame", seeds: "DataFrame") -> 
     closed = seeds.union(members.join(touched, ["_component"], "left_semi").select(*keys)).distinct().persist()
     closed.count()
     own.let_go()
-    return Touched.of(closed, events)
+    return Touched.of(contract, closed, events)
 
 
 def _are_spoken_of_elsewhere(events: "DataFrame", touched: Touched, keys: list[str], *, few: bool) -> bool:
-    """Whether an id that the touched keys' events have or replace stands in an event of another key."""
+    """Whether an id that the touched keys' events have or replace stands in an event of another key.
+
+    Ids are compared by their hashes, which are short: should two of different ids be equal, more keys are looked at than need be.
+    """
     from pyspark.sql import functions as F
 
-    own = _names(touched.events)
-    elsewhere = _names(events, *keys).join(F.broadcast(own) if few else own.distinct(), ["_source", "_name"], "left_semi")
+    hashed = F.xxhash64("_source", "_name").alias("_id")
+    own, others = _names(touched.events).select(hashed), _names(events, *keys).select(*keys, hashed)
+    elsewhere = others.join(F.broadcast(own) if few else own.distinct(), ["_id"], "left_semi")
     # Counted, not looked for the first: Spark numbers each limit, and Java would compile the query anew.
     return elsewhere.join(touched.keys, keys, "left_anti").count() > 0
 
 
 def _names(events: "DataFrame", *others: "str | Column") -> "DataFrame":
-    """One row per id that an event has or replaces: ``_source``, ``_name`` and what else is asked for."""
+    """One row per id that an event has or replaces: ``_source``, ``_name`` and what else is asked for.
+
+    Read twice: by what is known of each file, most need not be opened to find that no event in it replaces another.
+    """
     from pyspark.sql import functions as F
 
-    named = events.select(*others, "_source", F.explode(F.array("_event_id", "_replaces")).alias("_name"))
-    return named.where("_name is not null")
+    ids, replaced = (events.select(*others, "_source", F.col(name).alias("_name")) for name in ("_event_id", "_replaces"))
+    return ids.union(replaced.where("_name is not null"))
 
 
 def components(linked: Iterable[Sequence[Key]]) -> list[list[Key]]:
@@ -154,15 +168,18 @@ class Links:
 
 
 def links(touched: "DataFrame") -> Links:
-    """Count them, so that what isn't there is not looked for: mostly there is neither, and looking is a join each."""
+    """Count them, so that what isn't there is not looked for: mostly there is neither, and looking is a join each.
+
+    Contents are compared only when an id stands in two events, or two ids have one hash.
+    """
     from pyspark.sql import functions as F
 
-    counted = _contents(touched, F.count("_replaces").alias("replacing")).agg(
-        F.count_if(F.col("low") != F.col("high")).alias("conflicts"),
-        F.coalesce(F.sum("replacing"), F.lit(0)).alias("replacements"),
+    ids = touched.groupBy(F.xxhash64("_source", "_event_id")).agg(
+        F.count("*").alias("events"), F.count("_replaces").alias("replacing")
     )
-    row = counted.collect()[0]
-    return Links(int(row["conflicts"]), int(row["replacements"]))
+    row = ids.agg(F.max("events").alias("events"), F.coalesce(F.sum("replacing"), F.lit(0)).alias("replacing")).collect()[0]
+    shared = row["events"] is not None and row["events"] > 1
+    return Links(_contents(touched).where("low <> high").count() if shared else 0, int(row["replacing"]))
 
 
 def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame", known: Links | None = None) -> "DataFrame":
@@ -170,7 +187,7 @@ def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame", known
 
     Args:
         contract: The dataset.
-        touched: All events of the keys that are folded; closed, see ``closed_keys``.
+        touched: All events of the keys that are folded, with digests; closed, see ``closed_keys``.
         events: All accepted events, to find the targets of replacements among.
         known: How many of either there are; None where that was not counted.
     """
@@ -189,12 +206,11 @@ def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame", known
     )
 
 
-def _contents(touched: "DataFrame", *others: "Column") -> "DataFrame":
-    """For each event id its least digest and its greatest: ``low`` and ``high``; and what else is asked for."""
+def _contents(touched: "DataFrame") -> "DataFrame":
+    """For each event id its least digest and its greatest: ``low`` and ``high``."""
     from pyspark.sql import functions as F
 
-    digests = F.min("_digest").alias("low"), F.max("_digest").alias("high")
-    return touched.groupBy("_source", "_event_id").agg(*digests, *others)
+    return touched.groupBy("_source", "_event_id").agg(F.min("_digest").alias("low"), F.max("_digest").alias("high"))
 
 
 def by_key(contract: Contract, flagged_events: "DataFrame", *others: str) -> "DataFrame":

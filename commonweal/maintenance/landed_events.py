@@ -112,7 +112,7 @@ def _expire(ports: Ports, contract: Contract, lease: Lease, basis: Basis, plan: 
     try:
         written, gone = _write_landing(ports, contract, basis, branch, plan.going)
         left = accepted_events(contract, at(ports.spark, landing, written))
-        touched = Touched.of(plan.touched.keys, left)
+        touched = Touched.of(contract, plan.touched.keys, left)
         try:
             keys = write_states(contract, ports, branch, left, touched)
         finally:

@@ -16,7 +16,7 @@ from commonweal.contract.model import Contract
 from commonweal.database import database_errors
 from commonweal.epochs import OF_DATASET
 from commonweal.errors import ConflictError
-from commonweal.folding import Touched, accepted_events, closed_keys, links, settled
+from commonweal.folding import Touched, accepted_events, closed_keys, links, settled, with_digests
 from commonweal.lake.candidates import CARRIES, Candidate, read_candidate, write_candidate
 from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
@@ -84,8 +84,9 @@ def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fal
     for table, snapshot in basis.heads.items():
         create_branch(ports.lake, table, branch, snapshot)
     try:
-        with planned_for(ports.spark, basis.offsets):
-            keys = _write(contract, ports, basis, branch, rebuild or basis.is_rebuild(contract))
+        whole = rebuild or basis.before is None or basis.is_rebuild(contract)
+        with planned_for(ports.spark, basis.offsets, {} if whole or basis.before is None else basis.before.offsets):
+            keys = _write(contract, ports, basis, branch, whole)
         candidate = next_candidate(contract, ports, basis, branch, keys, carries=not rebuild and basis.is_rotated(contract))
         commit(ports.engine, ports.lake, _change(contract, lease, basis, candidate))
     except ConflictError:
@@ -141,10 +142,9 @@ def write_states(contract: Contract, ports: Ports, branch: str, events: "DataFra
     Returns:
         How many keys have a row now.
     """
-    if touched is None:
-        return _write_settled(contract, ports, branch, settled(contract, events, events, None), None)
-    rows = settled(contract, touched.events, events, links(touched.events))
-    return _write_settled(contract, ports, branch, rows, touched.keys)
+    chosen = touched.events if touched else with_digests(contract, events)
+    rows = settled(contract, chosen, events, links(chosen))
+    return _write_settled(contract, ports, branch, rows, touched.keys if touched else None)
 
 
 def _write_settled(contract: Contract, ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame | None") -> int:

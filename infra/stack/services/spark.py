@@ -30,8 +30,12 @@ SERVED = {
     "spark.sql.artifact.isolation.enabled": "false",
     "spark.sql.artifact.isolation.alwaysApplyClassloader": "false",
     "spark.sql.codegen.cache.maxEntries": "2000",
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
-"""Sessions share compiled plans and a daemon for Python workers: all are the platform's own, and none brings code along."""
+"""Sessions share compiled plans and a daemon for Python workers: all are the platform's own, and none brings code along.
+
+What they keep is read once or twice: packing it costs more than it gains.
+"""
 
 
 def launch_spark(layout: Layout) -> Launch:
