@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.flight import Flight
 from benchmarks.measure import Measured
-from benchmarks.results import Result, seconds
+from benchmarks.results import OURS, TIMES, Result, seconds
 
 HEAD = """# Benchmarks · 性能
 
@@ -15,9 +15,11 @@ HEAD = """# Benchmarks · 性能
 
 What the platform's work costs, measured beside a peer that did the same on the same bytes in the same run, in turn. Times are
 medians, with the fastest and the slowest run in brackets. CPU seconds and memory are those of the whole process tree and, where a
-row says so, of the servers that work for it. Nothing on this page is an estimate, and no test asserts any of it.
+row says so, of the servers that work for it. Where ten times as much was run too, growth is the power of the size by which time
+grows: 1 where it takes ten times as long. Nothing on this page is an estimate, and no test asserts any of it.
 
 在同一次运行、同一批数据上与对照工具轮流测得；数字为中位数（括号内为最快与最慢），均为实测。
+“growth”为耗时随数据量增长的幂次：1 表示十倍数据耗时十倍。
 
 ![Wall time of each row, ours and the peers': shorter is better](benchmarks.svg)
 """
@@ -63,21 +65,45 @@ def profile(where: dict[str, Any], result: Result, flights: Mapping[str, Flight]
 
 
 def _programs(result: Result) -> list[tuple[str, tuple[Measured, ...]]]:
-    return [(name, runs) for name, runs in (("commonweal", result.ours), *result.peers.items()) if runs]
+    return [(name, runs) for name, runs in ((OURS, result.ours), *result.peers.items()) if runs]
 
 
 def _row(where: dict[str, Any], result: Result) -> str:
     lines = [f"## {result.row}: {result.work}", ""]
     if result.peers:
-        programs = [("commonweal", *_runs(result.ours), "1.00")]
+        programs = [(OURS, *_runs(result.ours), "1.00")]
         programs += [(peer, *_runs(runs), f"{result.speed(peer):.2f}") for peer, runs in result.peers.items()]
         lines += _table(("", "wall, s", "CPU, s", "peak memory, MiB", "our speed as a share of its"), programs)
         equal = "the same result" if result.is_equal else "**not the same result**"
-        lines += ["", f"{result.size:,} {result.unit}, {len(result.ours)} runs each; {equal}.", "", *_spent(result)]
+        lines += [
+            "",
+            f"{result.size:,} {result.unit}, {len(result.ours)} runs each; {equal}.",
+            "",
+            *_spent(result),
+            *_tenfold(result),
+        ]
     if result.figures:
         lines += [*_table(("figure", ""), ((name, _number(value)) for name, value in result.figures.items())), ""]
     verdict = {True: "Reached.", False: "**Not reached.**", None: ""}[result.is_reached]
     return "\n".join([*lines, f"Aim: {result.reach}. {verdict}", "", _place(where), ""])
+
+
+def _tenfold(result: Result) -> list[str]:
+    if not result.tenfold:
+        return []
+    ours, rows = result.tenfold[OURS], []
+    for program, run in result.tenfold.items():
+        share, growth = f"{run.seconds / ours.seconds:.2f}", f"{result.growth(program):.2f}"
+        rows.append((program, *_runs((run,)), share, growth))
+    head = (
+        f"{result.size * TIMES:,} {result.unit}",
+        "wall, s",
+        "CPU, s",
+        "peak memory, MiB",
+        "our speed as a share of its",
+        "growth",
+    )
+    return [*_table(head, rows), ""]
 
 
 def _place(where: dict[str, Any]) -> str:
@@ -92,7 +118,7 @@ def _number(value: float) -> str:
 
 def _runs(runs: tuple[Measured, ...]) -> tuple[str, str, str]:
     seconds = sorted(run.seconds for run in runs)
-    wall = f"{median(seconds):.1f} ({seconds[0]:.1f} to {seconds[-1]:.1f})"
+    wall = f"{median(seconds):.1f}" + (f" ({seconds[0]:.1f} to {seconds[-1]:.1f})" if len(runs) > 1 else "")
     return wall, f"{median(run.cpu_seconds for run in runs):.1f}", f"{max(run.peak_mib for run in runs):.0f}"
 
 

@@ -1,9 +1,10 @@
 """Results of rows, kept as JSON: a run that was interrupted goes on with the rows that are missing."""
 
 import json
+import math
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +17,9 @@ from commonweal.ports import code_version
 from commonweal.settings import ROOT
 
 FOLDER = ROOT / "benchmarks" / "results"
+OURS = "commonweal"
+TIMES = 10
+"""How many times as much the large run of a row is."""
 PACKAGES = ("kafka-python", "pyspark", "great-expectations", "apache-airflow", "pyiceberg")
 
 
@@ -34,6 +38,7 @@ class Result:
         figures: Single figures, by what they say.
         reach: What is asked for, in words.
         is_reached: Whether it is; None where the row does not say.
+        tenfold: By program, ours as ``OURS``: one run of ten times as much; empty where that was not run.
     """
 
     row: str
@@ -46,15 +51,26 @@ class Result:
     figures: dict[str, float] = field(default_factory=dict)
     reach: str = ""
     is_reached: bool | None = None
+    tenfold: dict[str, Measured] = field(default_factory=dict)
 
     def speed(self, peer: str) -> float:
         """How fast we are as a share of a peer's speed: 1 is as fast, by the median of either."""
         return seconds(self.peers[peer]) / seconds(self.ours)
 
+    def growth(self, program: str) -> float:
+        """By which power of the size a program's time grows: 1 where ten times as much takes ten times as long."""
+        runs = self.ours if program == OURS else self.peers[program]
+        return math.log(self.tenfold[program].seconds / seconds(runs), TIMES)
+
 
 def seconds(runs: Iterable[Measured]) -> float:
     """The median of the wall times."""
     return median(run.seconds for run in runs)
+
+
+def largest(found: Mapping[str, Sequence[Measured]], tenfold: Mapping[str, Measured]) -> dict[str, float]:
+    """By program, how long it took in the largest run: ten times as much where there is that, else the median."""
+    return {name: run.seconds for name, run in tenfold.items()} or {name: seconds(runs) for name, runs in found.items()}
 
 
 def write(result: Result) -> Path:
@@ -92,7 +108,8 @@ def _read(path: Path) -> tuple[dict[str, Any], Result]:
     content = json.loads(path.read_text(encoding="utf-8"))
     where = content.pop("measured")
     peers = {name: _runs(runs) for name, runs in content.pop("peers").items()}
-    return where, Result(ours=_runs(content.pop("ours")), peers=peers, **content)
+    tenfold = {name: Measured(**run) for name, run in content.pop("tenfold", {}).items()}
+    return where, Result(ours=_runs(content.pop("ours")), peers=peers, tenfold=tenfold, **content)
 
 
 def _runs(kept: Iterable[dict[str, Any]]) -> tuple[Measured, ...]:

@@ -32,6 +32,16 @@ def test_medians_ranges_and_the_ratio_are_shown():
         assert line in text
 
 
+def test_ten_times_as_much_shows_how_time_grows():
+    tenfold = {"commonweal": replace(RUNS[0], seconds=30.0), "another": replace(RUNS[0], seconds=150.0)}
+    text = page([(WHERE, replace(RESULT, tenfold=tenfold))])
+    assert "| 10,000 events | wall, s | CPU, s | peak memory, MiB | our speed as a share of its | growth |" in text
+    assert "| commonweal | 30.0 | 1.5 | 100 | 1.00 | 1.00 |" in text
+    assert "| another | 150.0 | 1.5 | 100 | 5.00 | 2.00 |" in text
+    assert results.largest({"commonweal": RUNS}, {}) == {"commonweal": 3.0}
+    assert results.largest({"commonweal": RUNS}, tenfold) == {"commonweal": 30.0, "another": 150.0}
+
+
 def test_a_different_result_can_not_be_overlooked():
     assert "**not the same result**" in page([(WHERE, replace(RESULT, is_equal=False))])
 
@@ -75,9 +85,10 @@ def test_a_servers_time_stands_under_its_name(tmp_path):
 
 def test_a_result_comes_back_as_it_was_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "FOLDER", tmp_path)
-    results.write(RESULT)
+    kept = replace(RESULT, tenfold={"commonweal": RUNS[0]})
+    results.write(kept)
     [(where, found)] = results.read()
-    assert found == RESULT
+    assert found == kept
     assert where["cores"] >= 1
 
 
