@@ -13,6 +13,7 @@ from benchmarks.measure import FLIGHTS
 from benchmarks.page import page, profile
 from benchmarks.picture import picture
 from benchmarks.rows import clean, day, freshness, gate, join, land, publish, start
+from benchmarks.sizing import sizing
 from commonweal.ports import code_version
 from commonweal.settings import ROOT
 
@@ -20,11 +21,11 @@ ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, land, 
 PROFILED = {module.ROW for module in (land, gate, clean, join, day)}
 """Rows that Spark works for while a program is measured."""
 PROFILES = ROOT / "benchmarks" / "profiles"
-PAGE, PICTURE = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.svg"
+PAGE, PICTURE, SIZING = (ROOT / "docs" / name for name in ("benchmarks.md", "benchmarks.svg", "sizing.md"))
 
 
 def main() -> int:
-    """Measure, keep each result as soon as it is there, write the page."""
+    """Measure, keep each result as soon as it is there, write the pages."""
     given = _arguments()
     if given.profile:
         for name in given.rows:
@@ -39,7 +40,8 @@ def main() -> int:
     found = results.read()
     PAGE.write_text(page(found), encoding="utf-8")
     PICTURE.write_text(picture(result for _, result in found), encoding="utf-8")
-    _tell(f"see {PAGE.relative_to(ROOT)}")
+    SIZING.write_text(sizing(found), encoding="utf-8")
+    _tell(f"see {PAGE.relative_to(ROOT)} and {SIZING.relative_to(ROOT)}")
     return 0
 
 

@@ -53,14 +53,14 @@ def profile(where: dict[str, Any], result: Result, flights: Mapping[str, Flight]
         flights: What was recorded of Spark, by program.
     """
     lines = [PROFILE.format(row=result.row, work=result.work, size=f"{result.size:,} {result.unit}"), _place(where), ""]
-    lines += [*_table(("program", "wall, s"), [(name, f"{seconds(runs):.1f}") for name, runs in _programs(result)]), ""]
+    lines += [*table(("program", "wall, s"), [(name, f"{seconds(runs):.1f}") for name, runs in _programs(result)]), ""]
     lines += _spent(result)
     for name, flight in flights.items():
         known = f"{flight.samples:,} samples; collecting memory {flight.pauses:.1f} s, compiling {flight.compiling:.1f} s."
         lines += [f"## Spark's Java: {name}", "", known, ""]
         for head, shares in (("package that is at work", flight.packages), ("method", flight.methods)):
             shown = [(f"`{what}`", f"{share:.0%}") for what, share in list(shares.items())[:SHOWN] if share >= 0.01]
-            lines += [*_table((head, "share"), shown), ""]
+            lines += [*table((head, "share"), shown), ""]
     return "\n".join(lines)
 
 
@@ -73,7 +73,7 @@ def _row(where: dict[str, Any], result: Result) -> str:
     if result.peers:
         programs = [(OURS, *_runs(result.ours), "1.00")]
         programs += [(peer, *_runs(runs), f"{result.speed(peer):.2f}") for peer, runs in result.peers.items()]
-        lines += _table(("", "wall, s", "CPU, s", "peak memory, MiB", "our speed as a share of its"), programs)
+        lines += table(("", "wall, s", "CPU, s", "peak memory, MiB", "our speed as a share of its"), programs)
         equal = "the same result" if result.is_equal else "**not the same result**"
         lines += [
             "",
@@ -83,7 +83,7 @@ def _row(where: dict[str, Any], result: Result) -> str:
             *_tenfold(result),
         ]
     if result.figures:
-        lines += [*_table(("figure", ""), ((name, _number(value)) for name, value in result.figures.items())), ""]
+        lines += [*table(("figure", ""), ((name, _number(value)) for name, value in result.figures.items())), ""]
     verdict = {True: "Reached.", False: "**Not reached.**", None: ""}[result.is_reached]
     return "\n".join([*lines, f"Aim: {result.reach}. {verdict}", "", _place(where), ""])
 
@@ -103,7 +103,7 @@ def _tenfold(result: Result) -> list[str]:
         "our speed as a share of its",
         "growth",
     )
-    return [*_table(head, rows), ""]
+    return [*table(head, rows), ""]
 
 
 def _place(where: dict[str, Any]) -> str:
@@ -129,8 +129,9 @@ def _spent(result: Result) -> list[str]:
     by_program = {what: [median(counter[what] for counter in counters) for counters in known.values()] for what in whats}
     rows = sorted(by_program.items(), key=lambda row: (-row[1][0], row[0]))
     shown = [(what, *(f"{spent:.1f}" for spent in row)) for what, row in rows if max(row) >= 0.05]
-    return [*_table(("CPU, s, of", *known), shown), ""] if shown else []
+    return [*table(("CPU, s, of", *known), shown), ""] if shown else []
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Lines of a table in Markdown."""
     return [f"| {' | '.join(line)} |" for line in (head, tuple("---" for _ in head), *rows)]

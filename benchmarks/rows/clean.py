@@ -20,6 +20,7 @@ from commonweal.render.lake_schema import fields_schema
 ROW, SIZE, RUNS = "P4", 500_000, 3
 TIME, BYTES = 0.5, 0.05
 PEERS = {"merge": "Spark MERGE of the new events", "rewrite": "Spark writing all cases anew"}
+STATE_BYTES = "bytes of a case in current and history"
 SAME = "select count(*), sum(crc32(cast(concat_ws('|', case_no, closed_on, sub_category) as binary))) from {}"
 
 
@@ -68,10 +69,16 @@ def _found(size: int, days: int, tell: Callable[[str], None]) -> Found:
         figures = {
             f"bytes written a day {cases}": float(max(written)),
             f"these as a share of a rewrite of current and history {cases}": share,
-            f"all from nothing {cases}, s": first[OURS].seconds,
+            from_nothing(size): first[OURS].seconds,
+            STATE_BYTES: _whole(ports, contract) / size,
             f"all from nothing {cases}, Spark, s": first["rewrite"].seconds,
         }
         return Found(found, figures, share, is_same=len(_contents(ports, contract)) == 1)
+
+
+def from_nothing(cases: int) -> str:
+    """Name of the figure: how long it took to make all of so many cases."""
+    return f"all from nothing of {cases:,} cases, s"
 
 
 def _land(ports: Ports, size: int, day: int) -> int:

@@ -59,7 +59,7 @@ class Found:
         on = f"on {self.cases:,} cases"
         return {
             f"a day {on}, s": seconds(self.days),
-            f"a day {on}, CPU s": median(day.cpu_seconds for day in self.days),
+            cpu_of(self.cases): median(day.cpu_seconds for day in self.days),
             **{f"of it {step} {on}, s": length for step, length in self.hops.items()},
             f"all cases recomputed {on}, s": self.rebuilt.seconds,
             **{f"first {step} {on}, s": measured.seconds for step, measured in self.begun.items()},
@@ -68,8 +68,8 @@ class Found:
 
 def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
     """The same days on a history of a tenth of the size, and on one of the whole."""
-    events = min(size // 10, EVENTS)
-    smaller, larger = (_found(cases, events, runs, tell) for cases in (size // 10, size))
+    events = events_of(size)
+    smaller, larger = (_found(cases, events, runs, tell) for cases in lengths_of(size))
     share, same = seconds(larger.days) / seconds(smaller.days), smaller.is_same and larger.is_same
     return Result(
         row=ROW,
@@ -83,6 +83,21 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
         reach=f"{SHARE} at most {RATIO}",
         is_reached=same and share <= RATIO,
     )
+
+
+def lengths_of(size: int) -> tuple[int, int]:
+    """How many cases the two histories have."""
+    return size // 10, size
+
+
+def events_of(size: int) -> int:
+    """How many events a day has."""
+    return min(size // 10, EVENTS)
+
+
+def cpu_of(cases: int) -> str:
+    """Name of the figure: the CPU seconds of a day on so many cases."""
+    return f"a day on {cases:,} cases, CPU s"
 
 
 def _found(cases: int, events: int, runs: int, tell: Callable[[str], None]) -> Found:
