@@ -159,10 +159,12 @@ class Links:
     """What events have to do with each other, counted.
 
     Attributes:
+        events: All events.
         conflicts: Event ids of which there are different contents.
         replacements: Events that replace another.
     """
 
+    events: int
     conflicts: int
     replacements: int
 
@@ -177,9 +179,9 @@ def links(touched: "DataFrame") -> Links:
     ids = touched.groupBy(F.xxhash64("_source", "_event_id")).agg(
         F.count("*").alias("events"), F.count("_replaces").alias("replacing")
     )
-    row = ids.agg(F.max("events").alias("events"), F.coalesce(F.sum("replacing"), F.lit(0)).alias("replacing")).collect()[0]
-    shared = row["events"] is not None and row["events"] > 1
-    return Links(_contents(touched).where("low <> high").count() if shared else 0, int(row["replacing"]))
+    counted = ids.agg(F.sum("events"), F.max("events"), F.sum("replacing")).collect()[0]
+    events, most, replacements = (int(count or 0) for count in counted)
+    return Links(events, _contents(touched).where("low <> high").count() if most > 1 else 0, replacements)
 
 
 def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame", known: Links | None = None) -> "DataFrame":
@@ -198,7 +200,8 @@ def flagged(contract: Contract, touched: "DataFrame", events: "DataFrame", known
         conflicting = _contents(touched).where("low <> high").select("_source", "_event_id", F.lit(True).alias("_id_conflict"))
         touched, conflict = touched.join(F.broadcast(conflicting), ["_source", "_event_id"], "left"), F.col("_id_conflict")
     if known is None or known.replacements:
-        targets = _targets(touched, events, list(contract.key_columns))
+        few = known is not None and known.replacements <= FEW_KEYS
+        targets = _targets(touched, events, list(contract.key_columns), few=few)
         touched, target = touched.join(F.broadcast(targets), ["_source", "_event_id", "_replaces"], "left"), F.col("_target")
     is_none = F.col("_replaces").isNull()
     return touched.withColumn("_id_conflict", F.coalesce(conflict, F.lit(False))).withColumn(
@@ -248,14 +251,15 @@ def _key_ddl(contract: Contract) -> str:
     return ddl(fields.field(name) for name in contract.key_columns)
 
 
-def _targets(touched: "DataFrame", events: "DataFrame", keys: list[str]) -> "DataFrame":
+def _targets(touched: "DataFrame", events: "DataFrame", keys: list[str], *, few: bool) -> "DataFrame":
     """For each event that replaces another: whether its target landed under the same key or under another one."""
     from pyspark.sql import functions as F
 
     replacing = touched.where("_replaces is not null").select("_source", "_event_id", "_replaces", *keys)
     targets = events.select("_source", F.col("_event_id").alias("_replaces"), *(F.col(key).alias(f"t_{key}") for key in keys))
     return (
-        replacing.join(targets, ["_source", "_replaces"], "inner")
+        (F.broadcast(replacing) if few else replacing)
+        .join(targets, ["_source", "_replaces"], "inner")
         .groupBy("_source", "_event_id", "_replaces")
         .agg(F.when(F.bool_and(same_key(keys, "t_")), "same_key").otherwise("other_key").alias("_target"))
     )

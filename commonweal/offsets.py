@@ -18,6 +18,15 @@ def count(start: Mapping[int, int], end: Mapping[int, int]) -> int:
     return sum(max(0, stop - start.get(partition, 0)) for partition, stop in end.items())
 
 
+def total(ends: Mapping[str, Mapping[str, int]]) -> int:
+    """How many offsets lie below the ends of all topics.
+
+    >>> total({"a": {"0": 3, "1": 2}, "b": {"0": 1}})
+    6
+    """
+    return sum(sum(partitions.values()) for partitions in ends.values())
+
+
 def advance(start: Mapping[int, int], end: Mapping[int, int], most: int) -> Offsets:
     """The end of a batch of at most ``most`` offsets, the partitions advancing in proportion to what each has left.
 

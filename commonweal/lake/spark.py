@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import reduce
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,7 +25,6 @@ KEPT_BITS = 5
 """Of an offset in a condition: it changes when that offset has grown by a thirty-second to a sixteenth."""
 FEW_EVENTS = 100_000
 FOR_FEW = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "2"}
-NOTHING: Mapping[str, Mapping[str, int]] = MappingProxyType({})
 PATIENCE_SECONDS = 30
 """For so long a server that is being started again is waited for."""
 RETRIES, LONGEST_PAUSE_MS = 8, 5_000
@@ -76,16 +74,13 @@ def _await_listener(remote: str) -> None:
 
 
 @contextmanager
-def planned_for(
-    spark: SparkSession, offsets: Mapping[str, Mapping[str, int]], since: Mapping[str, Mapping[str, int]] = NOTHING
-) -> Iterator[None]:
-    """Queries within are planned for the landed events below the given offsets, and not below those of ``since``.
+def planned_for(spark: SparkSession, events: int) -> Iterator[None]:
+    """Queries within are planned for so many landed events.
 
     Adaptive execution plans each stage of a query anew when it knows the size of the one before; with few events that is a large
     part of all work, and gains nothing. After an error the settings stay: the step ends, and its session with it.
     """
-    ends = ((end, since.get(topic, {}).get(part, 0)) for topic, parts in offsets.items() for part, end in parts.items())
-    own = FOR_FEW if sum(max(0, end - start) for end, start in ends) <= FEW_EVENTS else {}
+    own = FOR_FEW if events <= FEW_EVENTS else {}
     before = {name: str(spark.conf.get(name)) for name in own}  # unset, a setting would be Spark's, and not the server's
     for name, value in own.items():
         spark.conf.set(name, value)

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import text
 
 from commonweal import evidence
-from commonweal.compaction import compact_branch, has_many_files
+from commonweal.compaction import join_small_files
 from commonweal.contract.model import Contract
 from commonweal.database import database_errors
 from commonweal.epochs import OF_DATASET
@@ -23,6 +23,7 @@ from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, MAIN, TableId, attempt_branch, landing_table, released_tables
 from commonweal.lake.spark import at, new_rows, planned_for
+from commonweal.offsets import total
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, history_schema
 from commonweal.steps.join import made_by
@@ -84,9 +85,8 @@ def clean(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fal
     for table, snapshot in basis.heads.items():
         create_branch(ports.lake, table, branch, snapshot)
     try:
-        whole = rebuild or basis.before is None or basis.is_rebuild(contract)
-        with planned_for(ports.spark, basis.offsets, {} if whole or basis.before is None else basis.before.offsets):
-            keys = _write(contract, ports, basis, branch, whole)
+        with planned_for(ports.spark, total(basis.offsets)):
+            keys = _write(contract, ports, basis, branch, rebuild or basis.is_rebuild(contract))
         candidate = next_candidate(contract, ports, basis, branch, keys, carries=not rebuild and basis.is_rotated(contract))
         commit(ports.engine, ports.lake, _change(contract, lease, basis, candidate))
     except ConflictError:
@@ -143,8 +143,10 @@ def write_states(contract: Contract, ports: Ports, branch: str, events: "DataFra
         How many keys have a row now.
     """
     chosen = touched.events if touched else with_digests(contract, events)
-    rows = settled(contract, chosen, events, links(chosen))
-    return _write_settled(contract, ports, branch, rows, touched.keys if touched else None)
+    known = links(chosen)
+    with planned_for(ports.spark, known.events):
+        rows = settled(contract, chosen, events, known)
+        return _write_settled(contract, ports, branch, rows, touched.keys if touched else None)
 
 
 def _write_settled(contract: Contract, ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame | None") -> int:
@@ -211,8 +213,7 @@ def next_candidate(contract: Contract, ports: Ports, basis: Basis, branch: str, 
         written = head(ports.lake, table, branch)
         if written is None:
             raise ConflictError(f"{contract.id}: branch {branch} of {table.sql} is gone; nothing changed, run the step again")
-        many = has_many_files(ports, table, branch)
-        snapshots[name] = compact_branch(ports, table, branch, written) if many else written
+        snapshots[name] = join_small_files(ports, table, branch, written)
     return Candidate(
         dataset=contract.id,
         number=basis.before.number + 1 if basis.before else 1,

@@ -25,6 +25,7 @@ from commonweal.lake.lease import Lease
 from commonweal.lake.names import attempt_branch, released_tables
 from commonweal.lake.releases import Release, current_release, numbered_release
 from commonweal.lake.spark import at, planned_for
+from commonweal.offsets import total
 from commonweal.outbox import Announcement
 from commonweal.ports import PROGRAM, Ports
 from commonweal.render.suite import Suite, suite
@@ -114,7 +115,7 @@ def audited(contract: Contract, ports: Ports, candidate: Candidate, *, attempt: 
 def _measure(contract: Contract, ports: Ports, candidate: Candidate, rules: Suite) -> Measured:
     before = current_release(ports.engine, contract.id)
     if contract.kind == "source":
-        with planned_for(ports.spark, candidate.offsets):
+        with planned_for(ports.spark, total(candidate.offsets)):
             results, rows = _audited(contract, ports, candidate, rules)
             counting = Counting(contract, candidate, before, ports.spark, ports.engine)
             return Measured(results, rows, counting.since(rows["current"]), counting.accounting(), ())

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, text
 
 from commonweal import bus, evidence
-from commonweal.compaction import compact_landing, has_many_files
+from commonweal.compaction import join_small_files_of_landing
 from commonweal.contract.model import Contract
 from commonweal.database import database_errors
 from commonweal.epochs import confirm, dataset_epoch, newest_epoch
@@ -98,9 +98,8 @@ def land(contract: Contract, ports: Ports, lease: Lease) -> dict[str, int]:
             done["rejected"] += landed.rejected
             done["gaps"] += sum(landed.gaps.values())
             log.info("landed", dataset=contract.id, topic=topic, accepted=landed.accepted, rejected=landed.rejected)
-    if has_many_files(ports, landing_table(contract), MAIN):
-        compact_landing(contract, ports, lease)
-        log.info("joined", dataset=contract.id, what="small files of landing")
+    if done["batches"]:
+        join_small_files_of_landing(contract, ports, lease)
     return done
 
 
