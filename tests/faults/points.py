@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 COMMITTED = "commonweal.lake.commit:_apply:return > sqlalchemy.engine.default:DefaultDialect.do_commit:return"
+JOINED = "commonweal.compaction:compact_branch:return"
 ACKNOWLEDGED = "kafka.producer.future:FutureRecordMetadata.get:return"
 
 
@@ -49,7 +50,8 @@ POINTS = (
     Point("clean", "in the transaction, one pointer of two swapped", "commonweal.lake.commit:_swap:return"),
     Point("clean", "in the transaction, before COMMIT", "commonweal.lake.commit:_apply:return"),
     Point("clean", "right after COMMIT", COMMITTED, True),
-    Point("clean", "small files of one table of two joined", "commonweal.compaction:compact_branch:return", few_files=1),
+    Point("clean", "small files of one table of two joined", JOINED, few_files=1),
+    Point("clean", "small files joined, right after COMMIT", f"{JOINED} > {COMMITTED}", True, few_files=1),
     Point("gate", "audited, report not stored", "commonweal.steps.gate:_store:call"),
     Point("gate", "one file of the report stored", "commonweal.store:put_object:return"),
     Point("gate", "report stored", "commonweal.steps.gate:_store:return"),
