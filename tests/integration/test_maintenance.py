@@ -225,11 +225,10 @@ def test_small_files_that_can_not_be_joined_in_the_day_stay(ports, contract, mon
     digests = count()
     monkeypatch.setattr(compaction, "content_digest", lambda *_: next(digests))
     seen, tables = readable(ports, contract), [landing_table(contract), *released_tables(contract).values()]
-    known = [refs(ports, table) for table in tables]
     release(ports, range(300, 305))
     assert next(digests) == 6, "landing, current and history were tried"
     assert len(readable(ports, contract)) == len(seen) + 5
-    assert [refs(ports, table) for table in tables] == known, "no branch is left"
+    assert {ref for table in tables for ref in refs(ports, table) if not ref.startswith("rel_")} == {MAIN, CANDIDATE}
 
 
 def test_a_column_gained_meanwhile_is_no_other_content(ports, contract, monkeypatch):
