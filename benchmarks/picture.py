@@ -39,7 +39,7 @@ def _chart(result: Result) -> Any:  # noqa: ANN401 - Altair's own types change w
     x = alt.X("seconds:Q", title=None, axis=alt.Axis(tickCount=5, format="~s", labelExpr="datum.label + ' s'"))
     shown = base.mark_bar(height=BAR - 8).encode(y=y, x=x, color=alt.Color("color:N", scale=None))
     spread = base.mark_rule(color=INK).encode(y=y, x=alt.X("fastest:Q"), x2="slowest:Q")
-    what = f"{result.row} · {result.work.partition(':')[0].partition(',')[0]} · {result.size:,} {result.unit}"
+    what = f"{result.row} · {result.work.partition(':')[0].partition(', ')[0]} · {result.size:,} {result.unit}"
     return (shown + spread).properties(title=what)
 
 
