@@ -47,8 +47,9 @@ class Costs:
         message_bytes: What an event takes in Kafka.
         landed_bytes: What it takes in landing.
         state_bytes: What a case takes in current and history.
-        rebuild: Seconds for a case when all is recomputed, on the cores that there were.
-        cores: These.
+        rebuild: Seconds for a case when all is recomputed, on ``cores``.
+        cases: How many were, at most.
+        cores: How many there were.
         rounds: By length of the history, CPU seconds of a round of ``events``.
         events: How many a round had.
         memory: The most MiB that a round took, the servers among them.
@@ -59,6 +60,7 @@ class Costs:
     landed_bytes: float
     state_bytes: float
     rebuild: float
+    cases: int
     cores: int
     rounds: dict[int, float]
     events: int
@@ -105,6 +107,7 @@ def _costs(rows: Mapping[str, tuple[dict[str, Any], Result]]) -> Costs:
         landed_bytes=landing.figures[land.LANDED_BYTES],
         state_bytes=cleaning.figures[clean.STATE_BYTES],
         rebuild=cleaning.figures[clean.from_nothing(cases)] / cases,
+        cases=cases,
         cores=int(where["cores"]),
         rounds={length: days.figures[day.cpu_of(length)] for length in lengths},
         events=day.events_of(days.size),
@@ -142,14 +145,15 @@ def _city(costs: Costs, people: int) -> dict[str, str]:
     keys, events = people * KEYS_A_PERSON, people * EVENTS_A_YEAR / 365
     rounds = max(24 * 60 / ROUND_MINUTES, events / costs.events)
     cpu, beyond = costs.round_cpu(keys), "" if keys <= max(costs.rounds) else " (computed)"
+    rebuild, unseen = keys * costs.rebuild * costs.cores / 60, "" if keys <= costs.cases else " (computed)"
     gib = 1 << 30
     return {
         "events a day": f"{events:,.0f}",
         "keys": f"{keys:,}",
         "CPU s of a round": f"{cpu:,.0f}{beyond}",
         "average cores": f"{rounds * cpu / 86_400 / BUSY:.1f}{beyond}",
-        **{f"a round on {cores} cores, s": f"{cpu / cores:,.0f}" for cores in CORES},
-        **{f"all recomputed on {cores} cores, min": f"{keys * costs.rebuild * costs.cores / cores / 60:,.0f}" for cores in CORES},
+        **{f"a round on {cores} cores, s": f"{cpu / cores:,.0f}{beyond}" for cores in CORES},
+        **{f"all recomputed on {cores} cores, min": f"{rebuild / cores:,.0f}{unseen}" for cores in CORES},
         "landing, GiB a year": f"{events * 365 * costs.landed_bytes / gib:,.1f}",
         "current and history, GiB": f"{keys * costs.state_bytes / gib:,.1f}",
         "Kafka, GiB": f"{events * KEPT_DAYS * REPLICAS * costs.message_bytes / gib:,.1f}",

@@ -29,8 +29,8 @@ ROWS = {
         # Ten CPU seconds more for each million cases; one million people have two million cases.
         "| CPU s of a round | 47 | 227 (computed) | 627 (computed) |",
         "| average cores | 0.1 | 0.5 (computed) | 1.4 (computed) |",
-        "| a round on 8 cores, s | 6 | 28 | 78 |",
-        "| all recomputed on 2 cores, min | 1 | 12 | 36 |",
+        "| a round on 8 cores, s | 6 | 28 (computed) | 78 (computed) |",
+        "| all recomputed on 2 cores, min | 1 (computed) | 12 (computed) | 36 (computed) |",
         "| landing, GiB a year | 1.9 | 18.6 | 55.9 |",
         "| Kafka, GiB | 2.3 | 23.0 | 68.9 |",
     ],
