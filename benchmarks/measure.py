@@ -19,10 +19,11 @@ FLIGHTS = "COMMONWEAL_BENCH_FLIGHTS"
 """Environment variable: a folder that takes recordings of Spark, where a profile is wanted."""
 LOOK_SECONDS = 0.2
 MIB = 1 << 20
+TICKS = os.sysconf("SC_CLK_TCK")
 STEP = "step"
 NONE: Mapping[str, int] = MappingProxyType({})
 Times = dict[tuple[int, float], tuple[str, float]]
-"""By id and start of a process, what it is and its CPU seconds."""
+"""By id and start of a process or thread, what it is and its CPU seconds."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,18 @@ def times(servers: Mapping[str, int]) -> Times:
                 with suppress(psutil.NoSuchProcess):
                     what = name if member.name() == process.name() else f"{name}: {member.name()}"
                     found[member.pid, member.create_time()] = what, sum(member.cpu_times()[:2])
+    return found
+
+
+def thread_times(pid: int, prefixes: tuple[str, ...], what: str) -> Times:
+    """User and system time so far of the threads of a process whose names begin with one of some prefixes, under one name."""
+    found: Times = {}
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+            if name.startswith(prefixes):
+                fields = rest.split()
+                found[int(stat.parent.name), float(fields[19])] = what, (int(fields[11]) + int(fields[12])) / TICKS
     return found
 
 

@@ -12,7 +12,7 @@ tell on each other.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ REVISION = "revision_count"
 
 Row = dict[str, Any]
 Cell = tuple[str, ...]
+Level = tuple[bool, ...]
+"""By dimension, whether cells are totals over it."""
 
 
 def suppress(
@@ -113,13 +115,15 @@ class _Layout:
     @classmethod
     def of(cls, suppression: Suppression, rows: Iterable[Row]) -> "_Layout":
         values = [_values(suppression, name, {row[name] for row in rows}) for name in suppression.dimensions]
-        levels = [frozenset(margin) for margin in suppression.margins]
-        margins = tuple(cell for level in levels for cell in _margin(suppression, level, values))
-        inner = tuple(product(*values))
-        places = [[place for place, cell in enumerate(inner) if _counts(margin, cell)] for margin in inner + margins]
-        own = np.concatenate([np.full(len(found), row) for row, found in enumerate(places)])
-        slices = csr_array((np.ones(own.size), (own, np.concatenate(places))), shape=(len(places), len(inner)))
-        return cls(inner, margins, slices, tuple(_families(inner + margins)))
+        declared = (tuple(name in margin for name in suppression.dimensions) for margin in ((), *suppression.margins))
+        levels = tuple(dict.fromkeys(declared))
+        inner, *margins = (_level(level, values) for level in levels)
+        cells = tuple(chain(inner, *margins))
+        row = {cell: number for number, cell in enumerate(cells)}
+        counted = [(row[_over(level, cell)], place) for place, cell in enumerate(inner) for level in levels]
+        places = np.array(counted, dtype=np.intp).reshape(-1, 2).T  # no cell at all, where nothing has arrived yet
+        slices = csr_array((np.ones(len(counted)), places), shape=(len(cells), len(inner)))
+        return cls(inner, cells[len(inner) :], slices, tuple(_families(cells)))
 
 
 def _values(suppression: Suppression, name: str, seen: set[str]) -> list[str]:
@@ -130,25 +134,38 @@ def _values(suppression: Suppression, name: str, seen: set[str]) -> list[str]:
     return sorted(declared or seen - {TOTAL})
 
 
-def _margin(suppression: Suppression, level: frozenset[str], values: list[list[str]]) -> Iterator[Cell]:
-    pairs = zip(suppression.dimensions, values, strict=True)
-    return product(*([TOTAL] if name in level else known for name, known in pairs))
+def _level(level: Level, values: list[list[str]]) -> tuple[Cell, ...]:
+    """All cells of a level."""
+    return tuple(product(*([TOTAL] if total else known for total, known in zip(level, values, strict=True))))
 
 
-def _counts(margin: Cell, cell: Cell) -> bool:
-    return all(total in (TOTAL, value) for total, value in zip(margin, cell, strict=True))
+def _over(level: Level, cell: Cell) -> Cell:
+    """The cell of a level that counts this one."""
+    return tuple(TOTAL if total else value for total, value in zip(level, cell, strict=True))
 
 
 def _families(cells: tuple[Cell, ...]) -> Iterator[Family]:
     """For each total, the published cells that add up to it, along each set of dimensions in which it can be taken apart."""
-    levels: dict[tuple[bool, ...], list[int]] = {}
+    levels: dict[Level, list[int]] = {}
     for row, cell in enumerate(cells):
         levels.setdefault(tuple(value == TOTAL for value in cell), []).append(row)
-    for row, cell in enumerate(cells):
-        whole = tuple(value == TOTAL for value in cell)
-        for level, rows in levels.items():
-            if level != whole and all(own or not part for own, part in zip(whole, level, strict=True)):
-                yield Family(row, tuple(other for other in rows if _counts(cell, cells[other])))
+    for whole, rows in levels.items():
+        finer = [level for level in levels if _splits(whole, level)]
+        parts = [_adding_up(cells, whole, levels[level]) for level in finer]
+        yield from (Family(row, tuple(found[cells[row]])) for row in rows for found in parts)
+
+
+def _splits(whole: Level, level: Level) -> bool:
+    """Whether cells of one level add up to those of another, which is less fine."""
+    return whole != level and all(total or not part for total, part in zip(whole, level, strict=True))
+
+
+def _adding_up(cells: tuple[Cell, ...], whole: Level, rows: list[int]) -> Mapping[Cell, list[int]]:
+    """By total, the rows that add up to it."""
+    found: dict[Cell, list[int]] = {}
+    for row in rows:
+        found.setdefault(_over(whole, cells[row]), []).append(row)
+    return found
 
 
 @dataclass(frozen=True)

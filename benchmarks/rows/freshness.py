@@ -14,12 +14,13 @@ from statistics import median
 from typing import NamedTuple
 
 import orjson
+import psutil
 from kafka.producer.future import RecordMetadata
 from rich.console import Console
 from sqlalchemy import Engine, text
 
 from benchmarks.exports import HOTLINE, write_messages, write_requests
-from benchmarks.measure import Times, cpu_seconds, spent_since, times
+from benchmarks.measure import Times, cpu_seconds, spent_since, thread_times, times
 from benchmarks.results import Result
 from benchmarks.servers import pids, run_folder, scratch
 from benchmarks.steps import lengths
@@ -36,10 +37,13 @@ ROW, SIZE, RUNS = "P7", 60_000, 1
 RATE, LINGER_MS = 100.0, 5
 WARM_UPS = (20_000, 1_000, 1_000)
 """A first release, so large that no later one grows beyond the contract's bound; then what the later ones are made by."""
-LOOK_SECONDS, PATIENCE_SECONDS, WARM_UP_SECONDS = 0.25, 120.0, 600.0
+LOOK_SECONDS, CPU_SECONDS, PATIENCE_SECONDS, WARM_UP_SECONDS = 0.25, 5.0, 120.0, 600.0
+"""Between two looks at the release and at what Spark used, which costs the looking more; and how long to wait for a release."""
 MIDDLE = "freshness p50, s"
 LAG = "freshness p50 of the last fifth as a share of the first fifth's"
 LIMITS = {MIDDLE: 10.0, "freshness p99, s": 25.0, LAG: 1.2}
+SPARK, SCHEDULER = "spark", "airflow-scheduler"
+COMPILERS, COMPILING = ("C1 Compiler", "C2 Compiler"), "spark's Java compiling"
 LAST = text("select step, outcome, message from attempt where dataset = :dataset order by started_at desc limit 1")
 
 
@@ -62,39 +66,45 @@ class Seen(NamedTuple):
 class Cpu:
     """CPU seconds of a stack from now on, by who used them.
 
-    Whoever starts processes waits for them, so that the kernel adds up what they used, but for pyspark's daemon: what its workers
-    used is seen at each look.
+    Whoever starts processes waits for them, so that the kernel adds up what they used, but for pyspark's daemon and for threads
+    of compilers, which come and go: what these used is seen at each look.
     """
 
     def __init__(self, run_dir: Path) -> None:
-        found = pids(run_dir)
-        self._spark = found["spark"]
-        self._airflow = [pid for name, pid in found.items() if name.startswith("airflow-")]
-        self._supervisor = int((run_dir / "supervisord.pid").read_text())
-        self._began = time.monotonic()
+        self._pids = pids(run_dir)
+        self._spark = self._pids.pop(SPARK)
+        self._began = self._looked = time.monotonic()
         self._before = self._others()
-        self._first = times({"spark": self._spark})
+        self._first = self._spark_times()
         self._seen: Times = dict(self._first)
 
     def look(self) -> None:
-        """Note what Spark's processes have used by now."""
-        self._seen |= times({"spark": self._spark})
+        """Note every few seconds what Spark's processes have used by now."""
+        if time.monotonic() - self._looked >= CPU_SECONDS:
+            self._note()
 
     def figures(self) -> dict[str, float]:
-        """CPU seconds a second since the beginning."""
-        self.look()
-        (airflow, others), seconds = self._others(), time.monotonic() - self._began
-        spark = sum(spent_since(self._first, self._seen).values())
-        used = {
-            "the whole stack": spark + others - self._before[1],
-            "Spark": spark,
-            "Airflow": airflow - self._before[0],
-        }
-        return {f"CPU of {name}, s a second": found / seconds for name, found in used.items()}
+        """CPU seconds a second since the beginning, of all and then by service, the largest first."""
+        self._note()
+        spent = {name: found - self._before[name] for name, found in self._others().items()}
+        spent |= spent_since(self._first, self._seen)
+        all_of_it = sum(spent.values()) - spent[COMPILING]  # which is part of Spark's
+        ordered = sorted(spent.items(), key=lambda item: -item[1])
+        seconds = time.monotonic() - self._began
+        return {f"CPU of {name}, s a second": found / seconds for name, found in (("the whole stack", all_of_it), *ordered)}
 
-    def _others(self) -> tuple[float, float]:
-        """So far: of Airflow, and of everybody but Spark."""
-        return sum(map(cpu_seconds, self._airflow)), cpu_seconds(self._supervisor) - cpu_seconds(self._spark)
+    def _note(self) -> None:
+        self._seen |= self._spark_times()
+        self._looked = time.monotonic()
+
+    def _spark_times(self) -> Times:
+        return times({SPARK: self._spark}) | thread_times(self._spark, COMPILERS, COMPILING)
+
+    def _others(self) -> dict[str, float]:
+        """So far, by service; the scheduler's tasks are none of its own work."""
+        found = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+        own = sum(psutil.Process(self._pids[SCHEDULER]).cpu_times()[:2])
+        return found | {SCHEDULER: own, "airflow's tasks": found[SCHEDULER] - own}
 
 
 @dataclass

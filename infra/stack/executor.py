@@ -18,6 +18,7 @@ PACKAGES = (
     "jsonschema_rs",
     "kafka",
     "minio",
+    "open_data_contract_standard.model",
     "orjson",
     "psycopg",
     "pyarrow.parquet",

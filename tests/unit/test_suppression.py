@@ -155,6 +155,16 @@ def test_the_grid_is_full_so_that_an_absent_row_says_nothing() -> None:
         release(month_rows({("z", "x"): (50, 50)}, JANUARY), MARCH, rule=rule)
 
 
+def test_nothing_is_published_while_nothing_has_arrived() -> None:
+    assert suppress(TYPES.empty_table(), RULE, published=None, closed_through=date(2025, 1, 1)).to_pylist() == []
+
+
+def test_a_margin_declared_twice_is_one() -> None:
+    rows = month_rows(town(1), JANUARY)
+    twice = RULE.model_copy(update={"margins": (*RULE.margins, ("topic", "place"))})
+    assert release(rows, date(2025, 1, 1), rule=twice) == release(rows, date(2025, 1, 1))
+
+
 def test_only_closed_periods() -> None:
     rows = month_rows(town(1), JANUARY) + month_rows(town(2), FEBRUARY)
     assert release(rows, date(2024, 2, 29)).num_rows == 0
