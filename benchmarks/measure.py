@@ -14,9 +14,10 @@ from types import MappingProxyType
 import psutil
 
 from benchmarks.flight import recorded
+from benchmarks.sampling import sampled
 
 FLIGHTS = "COMMONWEAL_BENCH_FLIGHTS"
-"""Environment variable: a folder that takes recordings of Spark, where a profile is wanted."""
+"""Environment variable: a folder that takes recordings of Spark's Java and of Python, where a profile is wanted."""
 LOOK_SECONDS = 0.2
 MIB = 1 << 20
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -65,7 +66,8 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, s
         RuntimeError: It ended with an error; the message ends with what it said last.
     """
     before = times(servers)
-    with log.open("wb") as said, _flight(servers, log):
+    with log.open("wb") as said, flight(servers, log.stem):
+        argv = sampled(argv, where) if (where := recording(log.stem, "txt")) else argv
         began = time.monotonic()
         process = subprocess.Popen(argv, env=dict(environment), stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
         over, seen = threading.Event(), Seen(times=dict(before))
@@ -85,13 +87,19 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], log: Path, *, s
     return Measured(seconds, sum(spent.values()), seen.peak_mib, spent)
 
 
-def _flight(servers: Mapping[str, int], log: Path) -> AbstractContextManager[None]:
-    """Record Spark meanwhile when a profile is wanted; the runs of a program are numbered."""
+def flight(servers: Mapping[str, int], name: str) -> AbstractContextManager[None]:
+    """Record Spark meanwhile when a profile is wanted."""
+    where = recording(name, "jfr")
+    return recorded(servers["spark"], where) if where and "spark" in servers else nullcontext()
+
+
+def recording(name: str, kind: str) -> Path | None:
+    """Where the next recording of a program goes, whose runs are numbered; None when no profile is wanted."""
     folder = os.environ.get(FLIGHTS)
-    if not folder or "spark" not in servers:
-        return nullcontext()
-    number = len(list(Path(folder).glob(f"{log.stem}-*.jfr"))) + 1
-    return recorded(servers["spark"], Path(folder) / f"{log.stem}-{number}.jfr")
+    if not folder:
+        return None
+    number = len(list(Path(folder).glob(f"{name}-*.{kind}"))) + 1
+    return Path(folder) / f"{name}-{number}.{kind}"
 
 
 def memory_mib(pid: int) -> float:

@@ -1,13 +1,14 @@
 """Results as a page for people, ``docs/benchmarks.md``: only what was measured, and where."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from benchmarks.flight import Flight
 from benchmarks.measure import Measured
-from benchmarks.results import OURS, TIMES, Result, seconds
+from benchmarks.results import OURS, TIMES, Kept, Result, seconds
+from benchmarks.sampling import Samples
 
 HEAD = """# Benchmarks · 性能
 
@@ -28,40 +29,84 @@ PROFILE = """# {row}: where its time goes
 
 <!-- Made by `make bench ARGS="{row} --profile"`; run it instead of editing. -->
 
-{work}: {size}, one run each, while Java's flight recorder watched Spark. A sample counts for the package of the first frame
-that is not Java's or Scala's own; what libraries do in C, as packing does, is in none. The runs of a program are numbered in
-their order, warming up included.
+{work}: {size}, one run each, while Java's flight recorder watched Spark, and py-spy the programs with all that they start; that
+makes them slower. A sample counts for the package of the first frame that is not Java's, Scala's or Python's own; what Java's
+libraries do in C, as packing does, is in none. The runs of a program are numbered in their order, warming up included.
+"""
+TWICE = """## Two runs of the same code
+
+Rows that were measured twice, each time on new servers. Of several runs, the table says whether their ranges meet.
 """
 SHOWN = 15
 
 
-def page(found: Iterable[tuple[dict[str, Any], Result]]) -> str:
+def page(found: Iterable[Kept], before: Iterable[Kept] = ()) -> str:
     """The page of all results.
 
     Args:
         found: Each result with where it was measured.
+        before: The results that they replaced; those of the same code and size are set beside them.
     """
-    return "\n".join([HEAD, *(_row(where, result) for where, result in found)])
+    found, same = list(found), {(result.row, where["code"], result.size): result for where, result in before}
+    pairs = [(result, same.get((result.row, where["code"], result.size))) for where, result in found]
+    twice = [line for result, other in pairs if other for line in _twice(result, other)]
+    head = ("row", "what", "this run", "the run before", "ranges meet")
+    return "\n".join(
+        [HEAD, *(_row(where, result) for where, result in found), *([TWICE, *table(head, twice), ""] if twice else [])]
+    )
 
 
-def profile(where: dict[str, Any], result: Result, flights: Mapping[str, Flight]) -> str:
+def _twice(now: Result, then: Result) -> Iterator[tuple[str, ...]]:
+    """Times of each program in two runs of a row; of a row that compares nobody, what it aims at."""
+    for name, runs in _programs(now):
+        others = dict(_programs(then)).get(name, ())
+        if others:
+            yield now.row, f"{name}, s", _runs(runs)[0], _runs(others)[0], _meet(runs, others)
+    if not now.ours:
+        for name in (name for name in now.figures if name in now.reach and name in then.figures):
+            yield now.row, name, _number(now.figures[name]), _number(then.figures[name]), ""
+
+
+def _meet(runs: Sequence[Measured], others: Sequence[Measured]) -> str:
+    """Whether the ranges of two rows of runs overlap."""
+    (low, high), (from_, to) = (
+        (min(times), max(times)) for times in ([run.seconds for run in those] for those in (runs, others))
+    )
+    return "yes" if low <= to and from_ <= high else "no"
+
+
+def profile(where: dict[str, Any], result: Result, flights: Mapping[str, Flight], samples: Mapping[str, Samples]) -> str:
     """The page of one row's profile: which process spent the time of one run, and what Spark's Java did.
 
     Args:
         where: Where it was measured.
         result: The row, run once.
         flights: What was recorded of Spark, by program.
+        samples: What was seen of the programs themselves.
     """
     lines = [PROFILE.format(row=result.row, work=result.work, size=f"{result.size:,} {result.unit}"), _place(where), ""]
-    lines += [*table(("program", "wall, s"), [(name, f"{seconds(runs):.1f}") for name, runs in _programs(result)]), ""]
-    lines += _spent(result)
+    if result.peers:
+        lines += [*table(("program", "wall, s"), [(name, f"{seconds(runs):.1f}") for name, runs in _programs(result)]), ""]
+    lines += [*_spent(result), *_figures(result)]
+    for name, seen in samples.items():
+        lines += [f"## Python: {name}", "", f"{seen.count:,} samples.", ""]
+        lines += [*_shares("package that is at work", seen.packages), *_shares("function", seen.functions)]
     for name, flight in flights.items():
         known = f"{flight.samples:,} samples; collecting memory {flight.pauses:.1f} s, compiling {flight.compiling:.1f} s."
         lines += [f"## Spark's Java: {name}", "", known, ""]
-        for head, shares in (("package that is at work", flight.packages), ("method", flight.methods)):
-            shown = [(f"`{what}`", f"{share:.0%}") for what, share in list(shares.items())[:SHOWN] if share >= 0.01]
-            lines += [*table((head, "share"), shown), ""]
+        lines += [*_shares("package that is at work", flight.packages), *_shares("method", flight.methods)]
     return "\n".join(lines)
+
+
+def _shares(head: str, shares: Mapping[str, float]) -> list[str]:
+    shown = [(f"`{what}`", f"{share:.0%}") for what, share in list(shares.items())[:SHOWN] if share >= 0.01]
+    return [*table((head, "share"), shown), ""]
+
+
+def _figures(result: Result) -> list[str]:
+    if not result.figures:
+        return []
+    return [*table(("figure", ""), ((name, _number(value)) for name, value in result.figures.items())), ""]
 
 
 def _programs(result: Result) -> list[tuple[str, tuple[Measured, ...]]]:
@@ -82,8 +127,7 @@ def _row(where: dict[str, Any], result: Result) -> str:
             *_spent(result),
             *_tenfold(result),
         ]
-    if result.figures:
-        lines += [*table(("figure", ""), ((name, _number(value)) for name, value in result.figures.items())), ""]
+    lines += _figures(result)
     verdict = {True: "Reached.", False: "**Not reached.**", None: ""}[result.is_reached]
     return "\n".join([*lines, f"Aim: {result.reach}. {verdict}", "", _place(where), ""])
 

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import platform
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -13,10 +14,16 @@ from statistics import median
 from typing import Any
 
 from benchmarks.measure import Measured
-from commonweal.ports import code_version
 from commonweal.settings import ROOT
 
 FOLDER = ROOT / "benchmarks" / "results"
+BEFORE = "before"
+"""In that folder, the one with the results that those of today replaced."""
+CODE = ("benchmarks", "commonweal", "dags", "infra", "jobs", "schemas", "streams", "requirements.lock")
+TELLING = tuple(
+    f":(exclude)benchmarks/{name}" for name in ("results", "profiles", "README.md", "page.py", "picture.py", "sizing.py")
+)
+"""What is measured, and what of it only tells what was."""
 OURS = "commonweal"
 TIMES = 10
 """How many times as much the large run of a row is."""
@@ -63,6 +70,10 @@ class Result:
         return math.log(self.tenfold[program].seconds / seconds(runs), TIMES)
 
 
+Kept = tuple[dict[str, Any], Result]
+"""Where a result was measured, and the result."""
+
+
 def seconds(runs: Iterable[Measured]) -> float:
     """The median of the wall times."""
     return median(run.seconds for run in runs)
@@ -74,24 +85,45 @@ def largest(found: Mapping[str, Sequence[Measured]], tenfold: Mapping[str, Measu
 
 
 def write(result: Result) -> Path:
-    """Keep a result, with the machine and the versions that it was measured on."""
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{result.row}.json"
+    """Keep a result, with the machine and the versions that it was measured on, and the one that it replaces."""
+    before, path = FOLDER / BEFORE, FOLDER / f"{result.row}.json"
+    before.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.replace(before / path.name)
     content = {"measured": machine(), **asdict(result)}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 
-def read() -> list[tuple[dict[str, Any], Result]]:
+def read() -> list[Kept]:
     """All results that are kept, each with where it was measured, in the order of the rows."""
     return [_read(path) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def read_before() -> list[Kept]:
+    """Those that they replaced."""
+    return [_read(path) for path in sorted((FOLDER / BEFORE).glob("*.json"))]
+
+
+def code() -> str:
+    """The last commit that changed what is measured, marked when it was changed since: keeping a result makes none an old one."""
+    commit = _git("log", "-1", "--format=%h", "--abbrev=12", "--", *CODE, *TELLING) or "unknown"
+    return f"{commit}+changed" if _git("status", "--porcelain", "--", *CODE, *TELLING) else commit
+
+
+def _git(*words: str) -> str:
+    try:
+        asked = ["git", "-C", str(ROOT), *words]
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return ""  # no git, or no checkout
 
 
 def machine() -> dict[str, Any]:
     """Where and of what it is measured."""
     return {
         "day": datetime.now(UTC).date().isoformat(),
-        "code": code_version(ROOT),
+        "code": code(),
         "cores": os.cpu_count(),
         "processor": _processor(),
         "python": platform.python_version(),
@@ -104,7 +136,7 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _read(path: Path) -> tuple[dict[str, Any], Result]:
+def _read(path: Path) -> Kept:
     content = json.loads(path.read_text(encoding="utf-8"))
     where = content.pop("measured")
     peers = {name: _runs(runs) for name, runs in content.pop("peers").items()}

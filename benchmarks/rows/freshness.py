@@ -6,7 +6,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,8 +20,9 @@ from rich.console import Console
 from sqlalchemy import Engine, text
 
 from benchmarks.exports import HOTLINE, write_messages, write_requests
-from benchmarks.measure import Times, cpu_seconds, spent_since, thread_times, times
+from benchmarks.measure import Times, cpu_seconds, flight, recording, spent_since, thread_times, times
 from benchmarks.results import Result
+from benchmarks.sampling import attached
 from benchmarks.servers import pids, run_folder, scratch
 from benchmarks.steps import lengths
 from commonweal import bus
@@ -144,7 +145,8 @@ def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
             _follow(_reader(ports), islice(messages, events), rate=math.inf, patience=WARM_UP_SECONDS)
         tell(f"{ROW}: {size:,} events, {RATE:g} a second")
         began, reader = database_now(ports.engine), _reader(ports)
-        acknowledged = _follow(reader, islice(messages, size), rate=RATE, patience=PATIENCE_SECONDS)
+        with _profiled(ports.settings.run_dir):
+            acknowledged = _follow(reader, islice(messages, size), rate=RATE, patience=PATIENCE_SECONDS)
         cpu, lags, hops = reader.cpu.figures(), _lags(acknowledged, reader.seen), lengths(ports, HOTLINE, began)
         named = {f"{step}, s": length for step, length in hops.items()}
         rest = {"waiting and scheduling, what these leave of p50, s": lags[MIDDLE] - sum(hops.values())}
@@ -158,6 +160,15 @@ def _stack() -> Iterator[Ports]:
         settings = bring_up(folder, {}, Board(Console(stderr=True)))
         with closing(open_ports(settings)) as ports:
             yield ports
+
+
+@contextmanager
+def _profiled(run_dir: Path) -> Iterator[None]:
+    """Where a profile is wanted, record Spark, and the scheduler with its tasks."""
+    found = pids(run_dir)
+    where = recording("airflow", "txt")
+    with flight(found, "stack"), attached(found[SCHEDULER], where) if where else nullcontext():
+        yield
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from benchmarks.flight import Flight
 from benchmarks.measure import Measured, measure
 from benchmarks.page import page, profile
 from benchmarks.results import Result
+from benchmarks.sampling import Samples
 
 WHERE = {"day": "2026-11-26", "code": "abc", "cores": 2, "processor": "one", "python": "3.11", "versions": {"pyspark": "4"}}
 RUNS = (Measured(2.0, 1.5, 100.0), Measured(4.0, 3.0, 120.0), Measured(3.0, 2.0, 110.0))
@@ -58,16 +59,37 @@ def test_what_spent_the_time_is_shown_beside_each_other():
 def test_a_profile_says_what_spent_the_time_and_what_java_did():
     flight = Flight(1234, 0.25, 1.5, {"org.apache.iceberg.parquet": 0.5, "rare": 0.001}, {"ColumnWriter.write": 0.25})
     ours = tuple(replace(run, cpu_by={"spark": 2.0}) for run in RUNS)
-    text = profile(WHERE, replace(RESULT, ours=ours), {"ours": flight})
+    samples = Samples(4321, {"great_expectations.validator": 0.75}, {"json.encoder.JSONEncoder.encode": 0.3})
+    text = profile(WHERE, replace(RESULT, ours=ours), {"ours": flight}, {"gate": samples})
     for line in (
         "| spark | 2.0 | 0.0 |",
         "## Spark's Java: ours",
         "1,234 samples; collecting memory 0.2 s, compiling 1.5 s.",
         "| `org.apache.iceberg.parquet` | 50% |",
         "| `ColumnWriter.write` | 25% |",
+        "## Python: gate",
+        "4,321 samples.",
+        "| `great_expectations.validator` | 75% |",
+        "| `json.encoder.JSONEncoder.encode` | 30% |",
     ):
         assert line in text
     assert "rare" not in text
+
+
+def test_two_runs_of_the_same_code_stand_beside_each_other():
+    slower = tuple(replace(run, seconds=run.seconds + 2.5) for run in RUNS)
+    single = Result("P7", "freshness", 10, "events", figures={"p50, s": 9.5, "other": 1.0}, reach="p50, s at most 10")
+    now = [(WHERE, RESULT), (WHERE, single)]
+    then = [(WHERE, replace(RESULT, ours=slower)), (WHERE, replace(single, figures={"p50, s": 9.0}))]
+    text = page(now, then)
+    for line in (
+        "| P1 | commonweal, s | 3.0 (2.0 to 4.0) | 5.5 (4.5 to 6.5) | no |",
+        "| P1 | another, s | 1.5 (1.0 to 2.0) | 1.5 (1.0 to 2.0) | yes |",
+        "| P7 | p50, s | 9.50 | 9.00 |  |",
+    ):
+        assert line in text
+    for others in ([], [(WHERE | {"code": "other"}, RESULT)], [(WHERE, replace(RESULT, size=1))]):
+        assert "Two runs" not in page(now, others)
 
 
 def test_a_servers_time_stands_under_its_name(tmp_path):
@@ -90,6 +112,30 @@ def test_a_result_comes_back_as_it_was_kept(tmp_path, monkeypatch):
     [(where, found)] = results.read()
     assert found == kept
     assert where["cores"] >= 1
+    assert results.read_before() == []
+    results.write(replace(kept, is_equal=False))
+    assert [result.is_equal for _, result in results.read()] == [False]
+    assert [result for _, result in results.read_before()] == [kept]
+
+
+def test_only_what_is_measured_makes_results_old(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    assert results.code() == "unknown"
+    git("init", "-q", folder=tmp_path)
+    seen = []
+    for path in ("commonweal/a.py", "docs/benchmarks.md", "benchmarks/results/P1.json", "benchmarks/rows/a.py"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(path)
+        changed = results.code().endswith("+changed")
+        git("add", ".", folder=tmp_path)
+        git("-c", "user.name=a", "-c", "user.email=a@b.invalid", "commit", "-q", "-m", path, folder=tmp_path)
+        seen.append((changed, results.code()))
+    assert [changed for changed, _ in seen] == [True, False, False, True]
+    assert seen[0][1] == seen[1][1] == seen[2][1] != seen[3][1]
+
+
+def git(*words: str, folder: Path) -> None:
+    subprocess.run(["git", "-C", str(folder), *words], check=True)
 
 
 def test_what_nobody_waited_for_is_measured_too(tmp_path):
