@@ -1,12 +1,13 @@
 """The shell of every long-running program: look, wait, look again; back off while something is away; end at SIGTERM."""
 
 import os
+import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from types import FrameType
 
 import structlog
 
@@ -20,6 +21,29 @@ GRACE_SECONDS = 3.0
 Look = Callable[[], object]
 
 
+class Stop:
+    """Told once, a program ends. What ``threading.Event`` is, without its lock.
+
+    A signal's handler runs within the thread it interrupts: ``set`` of an event would wait for ever for a ``wait`` that it
+    interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._told, self._tell = os.pipe()  # never read, so that it stays told
+
+    def set(self) -> None:
+        """Tell it, also from a signal's handler."""
+        os.write(self._tell, b".")
+
+    def is_set(self) -> bool:
+        """Whether it was told."""
+        return self.wait(0)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it is told, at most so long; whether it was."""
+        return bool(select.select([self._told], [], [], seconds)[0])
+
+
 def wait_seconds(failures: int, seconds: float) -> float:
     """How long to wait after so many failures in a row: the usual time, then twice as long each time, up to a bound.
 
@@ -29,7 +53,7 @@ def wait_seconds(failures: int, seconds: float) -> float:
     return float(min(seconds * 2 ** min(failures, 16), max(seconds, LONGEST_WAIT_SECONDS)))
 
 
-def repeat(opened: Callable[[], AbstractContextManager[Look]], *, seconds: float, stop: threading.Event) -> None:
+def repeat(opened: Callable[[], AbstractContextManager[Look]], *, seconds: float, stop: Stop) -> None:
     """Call what ``opened`` gives again and again until told to stop.
 
     An error of the platform's is logged, and everything is opened anew after a while: a broker, database or Airflow that is away
@@ -55,19 +79,19 @@ def repeat(opened: Callable[[], AbstractContextManager[Look]], *, seconds: float
             stop.wait(again)
 
 
-def stop_at_signal() -> threading.Event:
-    """An event that SIGTERM and SIGINT set; a look that hangs in a time-out is left soon after, since it may be at any point."""
-    stop = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        leave = threading.Timer(GRACE_SECONDS, os._exit, (0,))
-        leave.daemon = True
-        leave.start()
-
+def stop_at_signal() -> Stop:
+    """What SIGTERM and SIGINT tell to stop; a look that hangs in a time-out is left soon after, since it may be at any point."""
+    stop = Stop()
+    threading.Thread(target=_leave, args=(stop,), daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+        signal.signal(number, lambda _number, _frame: stop.set())
     return stop
+
+
+def _leave(stop: Stop) -> None:
+    stop.wait()
+    time.sleep(GRACE_SECONDS)
+    os._exit(0)
 
 
 def log_as_json() -> None:

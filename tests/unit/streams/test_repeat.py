@@ -2,14 +2,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 
 import pytest
 
 from commonweal.errors import ConfigError, TransientError
-from streams.repeat import GRACE_SECONDS, repeat
+from streams.repeat import GRACE_SECONDS, Stop, repeat
 
 PROGRAM = """
 import time, threading
@@ -23,9 +22,31 @@ print("ended", flush=True)
 """
 
 
+INTERRUPTED = """
+import signal, sys
+from streams.repeat import stop_at_signal
+steps = int(sys.argv[1])
+stop = stop_at_signal()
+
+def trace(frame, kind, _):
+    global steps
+    steps -= kind == "line"
+    if not steps:
+        sys.settrace(None)
+        signal.raise_signal(signal.SIGTERM)
+    return trace
+
+sys.settrace(trace)
+stop.wait(0.1)
+sys.settrace(None)
+print("signalled" if stop.is_set() else "not yet", flush=True)
+"""
+"""A signal that comes just before a certain line of a wait."""
+
+
 @pytest.mark.parametrize("error", [TransientError, ConfigError])
 def test_an_error_of_the_platform_opens_everything_anew(error):
-    stop, events = threading.Event(), []
+    stop, events = Stop(), []
 
     @contextmanager
     def opened():
@@ -50,7 +71,7 @@ def test_a_fault_of_the_program_ends_it():
         yield lambda: {}["missing"]
 
     with pytest.raises(KeyError):
-        repeat(opened, seconds=0.001, stop=threading.Event())
+        repeat(opened, seconds=0.001, stop=Stop())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -64,6 +85,15 @@ def test_a_signal_ends_a_program_that_hangs_soon():
     _, seconds, code = _signalled("threading.Lock().acquire() and time.sleep(600)", signal.SIGTERM)
     assert code == 0
     assert seconds < GRACE_SECONDS + 5
+
+
+def test_a_signal_at_any_line_of_a_wait_is_taken():
+    said = []
+    while "not yet" not in said:
+        program = [sys.executable, "-c", INTERRUPTED, str(len(said) + 1)]
+        said.append(subprocess.run(program, capture_output=True, text=True, check=True, timeout=30).stdout.strip())
+    assert said[:-1]
+    assert set(said[:-1]) == {"signalled"}
 
 
 def _signalled(look: str, number: int) -> tuple[str, float, int]:
