@@ -30,7 +30,8 @@ def main() -> int:
         for name in given.rows:
             _profile(name, given.size or ROWS[name].SIZE)
         return 0
-    kept = {result.row for where, result in results.read() if where["code"] == results.code() and not given.again}
+    found = results.read_before() if given.again else results.read()
+    kept = {result.row for where, result in found if where["code"] == results.code()}
     for name in given.rows or [name for name in ROWS if name not in kept]:
         row, began = ROWS[name], time.monotonic()
         result = row.run(given.size or row.SIZE, given.runs or row.RUNS, _tell)
@@ -70,7 +71,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "rows", nargs="*", choices=[[], *ROWS], help="rows to measure anew; by default those without a result of this code"
     )
-    parser.add_argument("--again", action="store_true", help="measure all rows anew; the page compares two runs of the same code")
+    parser.add_argument(
+        "--again", action="store_true", help="measure rows until there are two results of this code, which the page compares"
+    )
     parser.add_argument("--profile", action="store_true", help="show instead where the named rows' time goes")
     parser.add_argument("--size", type=int, help="another size than the row's own")
     parser.add_argument("--runs", type=int, help="another number of runs")

@@ -32,7 +32,7 @@ class Samples:
 
 
 def sampled(argv: Sequence[str], where: Path) -> list[str]:
-    """The program under py-spy's eyes."""
+    """The program under py-spy's eyes, which ends without an error whatever the program ends with."""
     return [*_record(where), "--", *argv]
 
 

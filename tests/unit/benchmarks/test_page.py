@@ -1,5 +1,6 @@
 """The page shows what was measured, says where it falls short, and a result comes back as it was kept."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 
 from benchmarks import results
 from benchmarks.flight import Flight
-from benchmarks.measure import Measured, measure
+from benchmarks.measure import Measured, measure, spent_since, thread_times
 from benchmarks.page import page, profile
 from benchmarks.results import Result
 from benchmarks.sampling import Samples
@@ -103,6 +104,14 @@ def test_a_servers_time_stands_under_its_name(tmp_path):
                 process.kill()
     assert found.cpu_by[f"spark: {Path(sys.executable).name}"] > found.cpu_by["spark"]
     assert found.cpu_seconds == pytest.approx(sum(found.cpu_by.values()))
+
+
+def test_threads_are_told_by_their_names():
+    own = Path("/proc/self/comm").read_text().strip()
+    before = thread_times(os.getpid(), (own[:3],), "own")
+    sum(range(20_000_000))
+    assert spent_since(before, thread_times(os.getpid(), (own[:3],), "own"))["own"] > 0.05
+    assert thread_times(os.getpid(), ("no such name",), "none") == {}
 
 
 def test_a_result_comes_back_as_it_was_kept(tmp_path, monkeypatch):
