@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -35,8 +36,15 @@ libraries do in C, as packing does, is in none. The runs of a program are number
 """
 TWICE = """## Two runs of the same code
 
-Rows that were measured twice, each time on new servers. Of several runs, the table says whether their ranges meet.
+Rows that were measured twice, each time on new servers. Where there were several runs, the last column says whether the ranges of
+both meet; where there was one, by how much the larger figure exceeds the smaller. The machine itself is faster on some days: a share
+of a peer's speed, measured in turn with it, says more than a time.
 """
+TENFOLD = f", {TIMES} times as much"
+Series = dict[str, list[float]]
+"""By name, the numbers of all runs, in their order."""
+PROFILES = Path(__file__).parent / "profiles"
+VERDICTS = {True: "Reached.", False: "**Not reached.**", None: ""}
 SHOWN = 15
 
 
@@ -50,29 +58,62 @@ def page(found: Iterable[Kept], before: Iterable[Kept] = ()) -> str:
     found, same = list(found), {(result.row, where["code"], result.size): result for where, result in before}
     pairs = [(result, same.get((result.row, where["code"], result.size))) for where, result in found]
     twice = [line for result, other in pairs if other for line in _twice(result, other)]
-    head = ("row", "what", "this run", "the run before", "ranges meet")
-    return "\n".join(
-        [HEAD, *(_row(where, result) for where, result in found), *([TWICE, *table(head, twice), ""] if twice else [])]
-    )
+    head = ("row", "what", "this run", "the run before", "ranges")
+    lines = [HEAD, *_overview(result for _, result in found), *(_row(where, result) for where, result in found)]
+    return "\n".join([*lines, *([TWICE, *table(head, twice), ""] if twice else [])])
+
+
+def _overview(found: Iterable[Result]) -> list[str]:
+    """All rows with what they aim at, and whether they reach it."""
+    rows = ((result.row, result.work, result.reach, VERDICTS[result.is_reached].replace(".", "")) for result in found)
+    return [*table(("row", "work", "aim", ""), rows), ""]
 
 
 def _twice(now: Result, then: Result) -> Iterator[tuple[str, ...]]:
-    """Times of each program in two runs of a row; of a row that compares nobody, what it aims at."""
-    for name, runs in _programs(now):
-        others = dict(_programs(then)).get(name, ())
-        if others:
-            yield now.row, f"{name}, s", _runs(runs)[0], _runs(others)[0], _meet(runs, others)
-    if not now.ours:
-        for name in (name for name in now.figures if name in now.reach and name in then.figures):
-            yield now.row, name, _number(now.figures[name]), _number(then.figures[name]), ""
+    """Times of each program in two runs of a row, and our shares of the peers' speed; of a row that compares nobody, its aims."""
+    for name, ours, others in _both(_times(now), _times(then)):
+        yield now.row, f"{name}, s", _range(ours, "{:,.1f}"), _range(others, "{:,.1f}"), _agree(ours, others)
+    for name, ours, others in _both(_shares_of_speed(now), _shares_of_speed(then)):
+        yield now.row, f"our share of the speed of {name}", _range(ours, "{:.2f}"), _range(others, "{:.2f}"), _agree(ours, others)
+    for name, ours, others in _both(_aims(now), _aims(then)):
+        yield now.row, name, _number(ours[0]), _number(others[0]), _agree(ours, others)
 
 
-def _meet(runs: Sequence[Measured], others: Sequence[Measured]) -> str:
-    """Whether the ranges of two rows of runs overlap."""
-    (low, high), (from_, to) = (
-        (min(times), max(times)) for times in ([run.seconds for run in those] for those in (runs, others))
-    )
-    return "yes" if low <= to and from_ <= high else "no"
+def _both(now: Series, then: Series) -> Iterator[tuple[str, Sequence[float], Sequence[float]]]:
+    """What two runs of a row both have: name, numbers of the one, numbers of the other."""
+    return ((name, numbers, then[name]) for name, numbers in now.items() if name in then)
+
+
+def _times(result: Result) -> Series:
+    """By program, its wall times at the row's size, and at ten times that."""
+    times = {name: [run.seconds for run in runs] for name, runs in _programs(result)}
+    return times | {name + TENFOLD: [run.seconds] for name, run in result.tenfold.items()}
+
+
+def _shares_of_speed(result: Result) -> Series:
+    """By peer, our speed as a share of its: run by run, since they took turns."""
+    times = _times(result)
+    pairs = {name: times[OURS] for name in result.peers}
+    pairs |= {name + TENFOLD: times[OURS + TENFOLD] for name in result.peers if name in result.tenfold}
+    return {name: [theirs / mine for theirs, mine in zip(times[name], ours, strict=False)] for name, ours in pairs.items()}
+
+
+def _aims(result: Result) -> Series:
+    """The figures that the row's aim names."""
+    return {name: [value] for name, value in result.figures.items() if name in result.reach}
+
+
+def _range(numbers: Sequence[float], form: str) -> str:
+    low, high = (form.format(number) for number in (min(numbers), max(numbers)))
+    return form.format(median(numbers)) + (f" ({low} to {high})" if len(numbers) > 1 else "")
+
+
+def _agree(numbers: Sequence[float], others: Sequence[float]) -> str:
+    """Whether the ranges of two rows of numbers meet; of single numbers, how far apart they are."""
+    if len(numbers) > 1 and len(others) > 1:
+        return "they meet" if min(numbers) <= max(others) and min(others) <= max(numbers) else "apart"
+    small, large = sorted((median(numbers), median(others)))
+    return f"{large / small - 1:.0%}" if small > 0 else ""
 
 
 def profile(where: dict[str, Any], result: Result, flights: Mapping[str, Flight], samples: Mapping[str, Samples]) -> str:
@@ -128,8 +169,15 @@ def _row(where: dict[str, Any], result: Result) -> str:
             *_tenfold(result),
         ]
     lines += _figures(result)
-    verdict = {True: "Reached.", False: "**Not reached.**", None: ""}[result.is_reached]
-    return "\n".join([*lines, f"Aim: {result.reach}. {verdict}", "", _place(where), ""])
+    lines += [f"Aim: {result.reach}. {VERDICTS[result.is_reached]}", ""]
+    return "\n".join([*lines, *(_reason(result.row) if result.is_reached is False else []), _place(where), ""])
+
+
+def _reason(row: str) -> list[str]:
+    """Why a row falls short, as people who read its profile wrote it, and where that is."""
+    reason, profile = PROFILES / "reasons" / f"{row}.md", PROFILES / f"{row}.md"
+    said = [reason.read_text(encoding="utf-8").strip(), ""] if reason.exists() else []
+    return [*said, *([f"Its [profile](../benchmarks/profiles/{row}.md).", ""] if profile.exists() else [])]
 
 
 def _tenfold(result: Result) -> list[str]:

@@ -44,6 +44,23 @@ def test_ten_times_as_much_shows_how_time_grows():
     assert results.largest({"commonweal": RUNS}, tenfold) == {"commonweal": 30.0, "another": 150.0}
 
 
+def test_a_row_that_falls_short_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.page.PROFILES", tmp_path)
+    assert "profile" not in page([(WHERE, RESULT)])
+    (tmp_path / "P1.md").write_text("the profile")
+    (tmp_path / "reasons").mkdir()
+    (tmp_path / "reasons" / "P1.md").write_text("Most of it waits.\n")
+    told = "**Not reached.**\n\nMost of it waits.\n\nIts [profile](../benchmarks/profiles/P1.md).\n"
+    assert told in page([(WHERE, RESULT)])
+    assert "Most of it waits" not in page([(WHERE, replace(RESULT, is_reached=True))])
+
+
+def test_all_rows_stand_at_the_top():
+    text = page([(WHERE, RESULT), (WHERE, replace(RESULT, row="P2", is_reached=True))])
+    lines = ["| P1 | publish | 0.8 of it | **Not reached** |", "| P2 | publish | 0.8 of it | Reached |"]
+    assert all(line in text.splitlines() for line in lines)
+
+
 def test_a_different_result_can_not_be_overlooked():
     assert "**not the same result**" in page([(WHERE, replace(RESULT, is_equal=False))])
 
@@ -80,13 +97,18 @@ def test_a_profile_says_what_spent_the_time_and_what_java_did():
 def test_two_runs_of_the_same_code_stand_beside_each_other():
     slower = tuple(replace(run, seconds=run.seconds + 2.5) for run in RUNS)
     single = Result("P7", "freshness", 10, "events", figures={"p50, s": 9.5, "other": 1.0}, reach="p50, s at most 10")
-    now = [(WHERE, RESULT), (WHERE, single)]
-    then = [(WHERE, replace(RESULT, ours=slower)), (WHERE, replace(single, figures={"p50, s": 9.0}))]
+    ours, another = ({name: replace(RUNS[0], seconds=length)} for name, length in (("commonweal", 30.0), ("another", 15.0)))
+    now = [(WHERE, replace(RESULT, tenfold=ours | another)), (WHERE, single)]
+    faster = {"commonweal": replace(RUNS[0], seconds=25.0)} | another
+    then = [(WHERE, replace(RESULT, ours=slower, tenfold=faster)), (WHERE, replace(single, figures={"p50, s": 9.0}))]
     text = page(now, then)
     for line in (
-        "| P1 | commonweal, s | 3.0 (2.0 to 4.0) | 5.5 (4.5 to 6.5) | no |",
-        "| P1 | another, s | 1.5 (1.0 to 2.0) | 1.5 (1.0 to 2.0) | yes |",
-        "| P7 | p50, s | 9.50 | 9.00 |  |",
+        "| P1 | commonweal, s | 3.0 (2.0 to 4.0) | 5.5 (4.5 to 6.5) | apart |",
+        "| P1 | another, s | 1.5 (1.0 to 2.0) | 1.5 (1.0 to 2.0) | they meet |",
+        "| P1 | our share of the speed of another | 0.50 (0.50 to 0.50) | 0.27 (0.22 to 0.31) | apart |",
+        "| P1 | commonweal, 10 times as much, s | 30.0 | 25.0 | 20% |",
+        "| P1 | our share of the speed of another, 10 times as much | 0.50 | 0.60 | 20% |",
+        "| P7 | p50, s | 9.50 | 9.00 | 6% |",
     ):
         assert line in text
     for others in ([], [(WHERE | {"code": "other"}, RESULT)], [(WHERE, replace(RESULT, size=1))]):
