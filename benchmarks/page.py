@@ -37,8 +37,8 @@ libraries do in C, as packing does, is in none. The runs of a program are number
 TWICE = """## Two runs of the same code
 
 Rows that were measured twice, each time on new servers. Where there were several runs, the last column says whether the ranges of
-both meet; where there was one, by how much the larger figure exceeds the smaller. The machine itself is faster on some days: a share
-of a peer's speed, measured in turn with it, says more than a time.
+both meet; where there was one, by how much the larger figure exceeds the smaller. The machine itself is faster on some days: a
+share of a peer's speed, measured in turn with it, says more than a time.
 """
 TENFOLD = f", {TIMES} times as much"
 Series = dict[str, list[float]]
@@ -93,7 +93,7 @@ def _times(result: Result) -> Series:
 def _shares_of_speed(result: Result) -> Series:
     """By peer, our speed as a share of its: run by run, since they took turns."""
     times = _times(result)
-    pairs = {name: times[OURS] for name in result.peers}
+    pairs = dict.fromkeys(result.peers, times[OURS])
     pairs |= {name + TENFOLD: times[OURS + TENFOLD] for name in result.peers if name in result.tenfold}
     return {name: [theirs / mine for theirs, mine in zip(times[name], ours, strict=False)] for name, ours in pairs.items()}
 
