@@ -93,7 +93,7 @@ def _times(result: Result) -> Series:
 def _shares_of_speed(result: Result) -> Series:
     """By peer, our speed as a share of its: run by run, since they took turns."""
     times = _times(result)
-    pairs = dict.fromkeys(result.peers, times[OURS])
+    pairs = dict.fromkeys(result.peers, times.get(OURS, []))
     pairs |= {name + TENFOLD: times[OURS + TENFOLD] for name in result.peers if name in result.tenfold}
     return {name: [theirs / mine for theirs, mine in zip(times[name], ours, strict=False)] for name, ours in pairs.items()}
 
