@@ -24,24 +24,18 @@ from commonweal.decoding.rows import check_columns
 from commonweal.decoding.values import Refused, read_instant
 from commonweal.errors import ConfigError, ContractError, TransientError
 from commonweal.settings import Settings
-from streams.publishing.checking import (
-    ATTRIBUTES,
-    REJECT_COLUMNS,
-    Checker,
-    Rejects,
-    Tally,
-    fingerprint,
-)
+from streams.publishing import lanes, processes, shares
+from streams.publishing.checking import ATTRIBUTES, REJECT_COLUMNS, Rejects, Tally, fingerprint
 from streams.publishing.event import Event, Origin
-from streams.publishing.exports import Export, Format, look, rows
+from streams.publishing.exports import Export, Format, look
 from streams.publishing.journal import Journal
-from streams.publishing.lanes import Target, send, warm
 from streams.publishing.sending import principal
 from streams.publishing.spool import Spool, spool
 
 Progress = Callable[[str, int, int | None], None]
-LARGE_BYTES = 1 << 20
-"""From so many bytes on, which may be packed, an export may be one that more than one process sends."""
+LARGE_BYTES = 2 << 20
+"""From so many bytes on, which may be packed, an export is checked, and perhaps sent, by more than one process."""
+MOST_PROCESSES = 4
 _SECRET_BYTES = 32
 
 
@@ -121,14 +115,14 @@ def publish(request: Request, settings: Settings, progress: Progress = lambda *_
         if sent is not None:
             return Outcome(contract.id, "already published", sent=sent)
         rejects = Rejects(_rejects_path(request, export), export.columns)
-        if export.size > LARGE_BYTES and not request.dry_run:
-            warm()
-        with spool(folder) as waiting:
-            tally = _check(export, Checker(contract, origin, datetime.now(UTC)), (waiting, rejects), progress)
+        with spool(folder, writers=_processes(export)) as waiting:
+            standard = shares.Standard(contract, origin, datetime.now(UTC))
+            tally = shares.check(export, standard, waiting, _step(progress, "check", None))
+            _write_down(waiting, rejects)
             outcome = _outcome(contract, export, tally, rejects)
             _refuse_too_many(contract, tally, outcome)
             if not request.dry_run:
-                target = Target(contract, origin, settings)
+                target = lanes.Target(contract, origin, settings)
                 outcome.sent = _send(waiting, target, _step(progress, "send", tally.rows - tally.bad))
                 outcome.outcome = "published"
                 journal.add(mark, contract.id, outcome.sent)
@@ -175,7 +169,7 @@ def _export(request: Request, folder: Path) -> Iterator[Export]:
     with tempfile.TemporaryFile(dir=folder) as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
         file.flush()
-        yield look(Path(f"/proc/self/fd/{file.fileno()}"), request.format or "csv")
+        yield look(Path(f"/proc/{os.getpid()}/fd/{file.fileno()}"), request.format or "csv")
 
 
 def _check_columns(request: Request, export: Export, contract: Contract) -> None:
@@ -231,23 +225,20 @@ def _rejects_path(request: Request, export: Export) -> Path:
     return path
 
 
-def _check(export: Export, checker: Checker, sinks: tuple[Spool, Rejects], progress: Progress) -> Tally:
-    waiting, rejects = sinks
-    tally, step = Tally(), _step(progress, "check", None)
+def _processes(export: Export) -> int:
+    """How many are to check the export."""
+    if export.size <= LARGE_BYTES:
+        return 1
+    processes.warm([shares.__name__, lanes.__name__])
+    return min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+
+
+def _write_down(waiting: Spool, rejects: Rejects) -> None:
     try:
-        for row in rows(export):
-            event, reasons = checker.check(row)
-            tally.rows += 1
-            if reasons:
-                tally.bad += 1
-                tally.reasons.update(reasons)
-                rejects.add(row, reasons)
-            else:
-                waiting.add(event)
-            step(1)
+        for row, reasons in waiting.rejected():
+            rejects.add(row, reasons)
     finally:
         rejects.close()
-    return tally
 
 
 def _outcome(contract: Contract, export: Export, tally: Tally, rejects: Rejects) -> Outcome:
@@ -273,8 +264,8 @@ def _refuse_too_many(contract: Contract, tally: Tally, outcome: Outcome) -> None
         )
 
 
-def _send(waiting: Spool, target: Target, step: Callable[[int], None]) -> int:
-    found = send(waiting, target, step)
+def _send(waiting: Spool, target: lanes.Target, step: Callable[[int], None]) -> int:
+    found = lanes.send(waiting, target, step)
     if not found.are_complete:
         cause = found.cause or TransientError("no answer in time")
         raise type(cause)(

@@ -90,6 +90,9 @@ class Tally:
     bad: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.rows + other.rows, self.bad + other.bad, self.reasons + other.reasons)
+
 
 class Rejects:
     """The reject file: a CSV that can be mended and published as it is. Made with the first bad row, mode 0600."""

@@ -6,22 +6,24 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar, cast
 
 from commonweal.decoding.document import parse
 from commonweal.errors import ContractError
 
 Format = Literal["csv", "jsonl", "parquet"]
+Item = TypeVar("Item")
 FORMATS: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _CHUNK = 1 << 20
 _DELIMITERS = ",;\t|"
 _GZIP = b"\x1f\x8b"
+BLOCK_ROWS = 1_000
 
 
 class SourceRow(NamedTuple):
@@ -30,6 +32,17 @@ class SourceRow(NamedTuple):
     number: int
     cells: Mapping[str, str | None]
     reasons: tuple[str, ...] = ()
+
+
+class Share(NamedTuple):
+    """Which rows of an export one of several readers takes: every so-manieth block of them; by default all."""
+
+    number: int = 0
+    of: int = 1
+
+    def has(self, row: int) -> bool:
+        """Whether a row is in it, by the row's number."""
+        return (row - 1) // BLOCK_ROWS % self.of == self.number
 
 
 @dataclass(frozen=True)
@@ -77,14 +90,14 @@ def look(path: Path, form: Format | None = None) -> Export:
     return Export(**{**export.__dict__, "columns": columns})
 
 
-def rows(export: Export) -> Iterator[SourceRow]:
-    """The rows of the export, one at a time.
+def rows(export: Export, share: Share = Share()) -> Iterator[SourceRow]:  # noqa: B008 - a share is a value
+    """The rows of the export, one at a time; those of other shares are passed over, as far as their format lets them be.
 
     Raises:
         ContractError: The file is damaged, or its quotes don't add up.
     """
     with _readable(export.path):
-        yield from {"csv": _csv_rows, "jsonl": _json_rows, "parquet": _parquet_rows}[export.format](export)
+        yield from {"csv": _csv_rows, "jsonl": _json_rows, "parquet": _parquet_rows}[export.format](export, share)
 
 
 def _format(path: Path) -> Format:
@@ -178,26 +191,26 @@ def _columns(export: Export) -> tuple[str, ...]:
 
         return tuple(pq.read_schema(export.path).names)
     if export.format == "jsonl":
-        first = next(_json_rows(export), None)
+        first = next(_json_rows(export, Share()), None)
         return tuple(first.cells) if first else ()
     with _text(export) as text:
         return tuple(name.strip() for name in next(csv.reader(text, delimiter=export.delimiter, strict=True), []))
 
 
-def _csv_rows(export: Export) -> Iterator[SourceRow]:
+def _csv_rows(export: Export, share: Share) -> Iterator[SourceRow]:
     with _text(export) as text:
         reader = csv.reader(text, delimiter=export.delimiter, strict=True)
         next(reader, None)
         cells = (line for line in reader if line)
-        for number, line in enumerate(cells, 1):
+        for number, line in _of(share, cells):
             reasons = () if len(line) == len(export.columns) else ("cells:_row",)
             yield SourceRow(number, dict(zip(export.columns, line, strict=False)), reasons)
 
 
-def _json_rows(export: Export) -> Iterator[SourceRow]:
+def _json_rows(export: Export, share: Share) -> Iterator[SourceRow]:
     with _text(export) as text:
         lines = (line for line in text if line.strip())
-        for number, line in enumerate(lines, 1):
+        for number, line in _of(share, lines):
             document, reason = parse(line.encode())
             if document is None:
                 yield SourceRow(number, {}, (reason or "json:_row",))
@@ -206,15 +219,24 @@ def _json_rows(export: Export) -> Iterator[SourceRow]:
             yield SourceRow(number, {name: _cell(value) for name, value in document.items()}, nested[:1])
 
 
-def _parquet_rows(export: Export) -> Iterator[SourceRow]:
+def _parquet_rows(export: Export, share: Share) -> Iterator[SourceRow]:
     import pyarrow.parquet as pq
 
-    number = 0
+    start = 1
     with pq.ParquetFile(export.path) as file:
-        for batch in file.iter_batches(batch_size=10_000):
-            for values in batch.to_pylist():
-                number += 1
-                yield SourceRow(number, {name: _cell(value) for name, value in values.items()})
+        for batch in file.iter_batches(batch_size=BLOCK_ROWS):
+            numbers = range(start, start + batch.num_rows)
+            start = numbers.stop
+            if any(map(share.has, numbers)):
+                for number, values in zip(numbers, batch.to_pylist(), strict=True):
+                    if share.has(number):
+                        yield SourceRow(number, {name: _cell(value) for name, value in values.items()})
+
+
+def _of(share: Share, items: Iterable[Item]) -> Iterator[tuple[int, Item]]:
+    """The items of a share, with their numbers."""
+    numbered = enumerate(items, 1)
+    return numbered if share.of == 1 else (item for item in numbered if share.has(item[0]))
 
 
 def _cell(value: Any) -> str | None:  # noqa: ANN401 - whatever JSON or Parquet holds

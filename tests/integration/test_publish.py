@@ -110,13 +110,13 @@ def large(guest, tmp_path) -> Iterator[tuple[Spool, Target]]:
     origin = Origin("/access_guest", "recorded", "2025-01-02T00:00:00Z", None, b"k" * 32)
     with spool(tmp_path / "spool") as waiting:
         for number in range(3 * IN_FLIGHT):
-            waiting.add(Event(f"key-{number % 40}", f"large-{number:06d}", "recorded", None, '{"no": "document"}'))
+            waiting.writers[0].add(Event(f"key-{number % 40}", f"large-{number:06d}", "recorded", None, '{"no": "document"}'))
         yield waiting, Target(contract, origin, guest)
 
 
 def test_lanes_send_each_event_once_and_those_of_a_key_in_order(guest, large):
     waiting, target = large
-    assert all(lane.count for lane in waiting.lanes)
+    assert all(lane.size for lane in waiting.lanes)
     before, told = _ends(guest, target.contract.topic), []
     found = send(waiting, target, told.append, many=1)
     assert found == Acknowledgements(written=3 * IN_FLIGHT)
