@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import flight, results, sampling
+from benchmarks import flight, lakes, results, sampling
 from benchmarks.measure import FLIGHTS
 from benchmarks.page import page, profile
 from benchmarks.picture import picture
@@ -16,8 +16,8 @@ from benchmarks.rows import clean, day, freshness, gate, join, land, publish, st
 from benchmarks.sizing import sizing
 from commonweal.settings import ROOT
 
-ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, land, gate, clean, join, freshness, day, start)}
-PROFILED = {module.ROW for module in (publish, land, gate, clean, join, freshness, day)}
+ROWS: dict[str, ModuleType] = {module.ROW: module for module in (publish, land, gate, clean, day, join, freshness, start)}
+PROFILED = {module.ROW for module in (publish, land, gate, clean, day, join, freshness)}
 """Rows of which something is measured while it works; what is measured of the others is how it starts."""
 PROFILES = ROOT / "benchmarks" / "profiles"
 PAGE, PICTURE, SIZING = (ROOT / "docs" / name for name in ("benchmarks.md", "benchmarks.svg", "sizing.md"))
@@ -32,11 +32,12 @@ def main() -> int:
         return 0
     found = results.read_before() if given.again else results.read()
     kept = {result.row for where, result in found if where["code"] == results.code()}
-    for name in given.rows or [name for name in ROWS if name not in kept]:
-        row, began = ROWS[name], time.monotonic()
-        result = row.run(given.size or row.SIZE, given.runs or row.RUNS, _tell)
-        path = results.write(result)
-        _tell(f"{name}: done in {time.monotonic() - began:.0f} s, kept in {path.relative_to(ROOT)}")
+    with lakes.kept():
+        for name in given.rows or [name for name in ROWS if name not in kept]:
+            row, began = ROWS[name], time.monotonic()
+            result = row.run(given.size or row.SIZE, given.runs or row.RUNS, _tell)
+            path = results.write(result)
+            _tell(f"{name}: done in {time.monotonic() - began:.0f} s, kept in {path.relative_to(ROOT)}")
     found = results.read()
     PAGE.write_text(page(found, results.read_before()), encoding="utf-8")
     PICTURE.write_text(picture(result for _, result in found), encoding="utf-8")
@@ -50,7 +51,8 @@ def _profile(name: str, size: int) -> None:
     with tempfile.TemporaryDirectory(prefix="commonweal-flights-") as folder:
         os.environ[FLIGHTS] = folder
         try:
-            result = ROWS[name].run(size, 1, _tell)
+            with lakes.kept():
+                result = ROWS[name].run(size, 1, _tell)
         finally:
             del os.environ[FLIGHTS]
         recordings = sorted(Path(folder).iterdir(), key=lambda path: path.stat().st_mtime)

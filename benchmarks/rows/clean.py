@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pyiceberg.table.snapshots import Snapshot
 
-from benchmarks import history
 from benchmarks.exports import HOTLINE, commonweal
+from benchmarks.lakes import LAKES
 from benchmarks.measure import Measured, measure
 from benchmarks.results import OURS, TIMES, Result, largest
-from benchmarks.servers import environment, lakehouse, make_table, pids, scratch
+from benchmarks.servers import environment, make_table, pids, scratch
 from commonweal.contract.model import Contract
 from commonweal.lake.names import CANDIDATE, released_tables
 from commonweal.ports import Ports, open_ports
@@ -42,49 +42,43 @@ class Found:
 
 
 def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
-    """Clean everything once, then a day at a time, each of us in turn; then ten times as many cases, and one day."""
+    """Clean a day at a time, each of us in turn; then one day of ten times as many cases, after one to warm up."""
     small = _found(size, runs, tell)
     return _result(size, small, _found(size * TIMES, 1, tell) if runs > 1 else None)
 
 
 def _found(size: int, days: int, tell: Callable[[str], None]) -> Found:
-    with lakehouse() as ports:
-        contract = ports.contract(HOTLINE)
-        tell(f"{ROW}: {size:,} cases")
-        landed = _land(ports, size, 0)
-        for name in PEERS:
-            make_table(ports, name, fields_schema(contract))
-        first = {name: _clean(ports, name, 0) for name in (OURS, *PEERS)}
-        found: dict[str, list[Measured]] = {name: [] for name in first}
-        written: list[int] = []
-        for day in range(1, days + 1):
-            tell(f"{ROW}: day {day} of {days}")
-            before, landed = landed, _land(ports, size, day)
-            by_then = _written(ports, contract)
-            for name, measured in found.items():
-                measured.append(_clean(ports, name, before))
-                if name == OURS:
-                    written.append(_written(ports, contract) - by_then)
-        share, cases = max(written) / _whole(ports, contract), f"of {size:,} cases"
-        figures = {
-            f"bytes written a day {cases}": float(max(written)),
-            f"these as a share of a rewrite of current and history {cases}": share,
-            from_nothing(size): first[OURS].seconds,
-            STATE_BYTES: _whole(ports, contract) / size,
-            f"all from nothing {cases}, Spark, s": first["rewrite"].seconds,
-        }
-        return Found(found, figures, share, is_same=len(_contents(ports, contract)) == 1)
+    lake = LAKES.hotline(size, tell)
+    ports, contract = lake.ports, lake.ports.contract(HOTLINE)
+    for name in PEERS:
+        make_table(ports, name, fields_schema(contract))
+    tell(f"{ROW}: {size:,} cases, the peers' tables")
+    first = {name: _clean(ports, name, 0) for name in PEERS}
+    found: dict[str, list[Measured]] = {name: [] for name in (OURS, *PEERS)}
+    written: list[int] = []
+    warm = [f"{ROW}: warming up"] if days == 1 else []
+    for said in (*warm, *(f"{ROW}: day {day} of {days}" for day in range(1, days + 1))):
+        tell(said)
+        before, by_then = lake.land_next_day(), _written(ports, contract)
+        for name, measured in found.items():
+            measured.append(_clean(ports, name, before))
+            if name == OURS:
+                written.append(_written(ports, contract) - by_then)
+    share, cases = max(written) / _whole(ports, contract), f"of {size:,} cases"
+    figures = {
+        f"bytes written a day {cases}": float(max(written)),
+        f"these as a share of a rewrite of current and history {cases}": share,
+        from_nothing(size): lake.cleaned.seconds,
+        STATE_BYTES: _whole(ports, contract) / size,
+        f"all from nothing {cases}, Spark, s": first["rewrite"].seconds,
+    }
+    counted = {name: runs[len(warm) :] for name, runs in found.items()}
+    return Found(counted, figures, share, is_same=len(_contents(ports, contract)) == 1)
 
 
 def from_nothing(cases: int) -> str:
     """Name of the figure: how long it took to make all of so many cases."""
     return f"all from nothing of {cases:,} cases, s"
-
-
-def _land(ports: Ports, size: int, day: int) -> int:
-    # A session of Spark ends when nothing was asked of it for long: each is opened when it is wanted.
-    with closing(open_ports(ports.settings)) as own:
-        return history.land(own, size, day=day)
 
 
 def _contents(ports: Ports, contract: Contract) -> set[tuple[int, int]]:

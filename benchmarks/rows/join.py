@@ -54,7 +54,7 @@ class Found:
 
 
 def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
-    """Release both registers and join them in turn, then join what days changed; then ten times as many people, and one day."""
+    """Release both registers and join them in turn, then join what days changed; then ten times as many, and a day."""
     small = _found(size, runs, tell)
     return _result(size, small, _found(size * TIMES, 1, tell) if runs > 1 else None)
 
@@ -65,6 +65,9 @@ def _found(size: int, runs: int, tell: Callable[[str], None]) -> Found:
         _release(ports, REGISTER, size, 0)
         _release(ports, CASES, size, 0)
         make_table(ports, TABLE, current_schema(ports.contract(PRODUCT)))
+        if runs == 1:
+            tell(f"{ROW}: warming up")
+            _join(ports, OURS)
         found: dict[str, list[Measured]] = {name: [] for name in (OURS, *PEERS)}
         for number in range(1, runs + 1):
             tell(f"{ROW}: run {number} of {runs}")
