@@ -59,8 +59,9 @@ class Lakes:
             self.close(cases)
         if cases not in self._up:
             tell(f"making a lakehouse of {cases:,} cases")
-            stack = ExitStack()
-            self._up[cases] = stack, _made(stack.enter_context(lakehouse()), cases)
+            with ExitStack() as stack:
+                lake = _made(stack.enter_context(lakehouse()), cases)
+                self._up[cases] = stack.pop_all(), lake
         return self._up[cases][1]
 
     def close(self, cases: int) -> None:

@@ -44,7 +44,7 @@ TENFOLD = f", {TIMES} times as much"
 Series = dict[str, list[float]]
 """By name, the numbers of all runs, in their order."""
 PROFILES = Path(__file__).parent / "profiles"
-VERDICTS = {True: "Reached.", False: "**Not reached.**", None: ""}
+VERDICTS = {True: "Reached", False: "**Not reached**", None: "Not judged"}
 SHOWN = 15
 
 
@@ -65,7 +65,7 @@ def page(found: Iterable[Kept], before: Iterable[Kept] = ()) -> str:
 
 def _overview(found: Iterable[Result]) -> list[str]:
     """All rows with what they aim at, and whether they reach it."""
-    rows = ((result.row, result.work, result.reach, VERDICTS[result.is_reached].replace(".", "")) for result in found)
+    rows = ((result.row, result.work, result.reach, VERDICTS[result.is_reached]) for result in found)
     return [*table(("row", "work", "aim", ""), rows), ""]
 
 
@@ -169,7 +169,7 @@ def _row(where: dict[str, Any], result: Result) -> str:
             *_tenfold(result),
         ]
     lines += _figures(result)
-    lines += [f"Aim: {result.reach}. {VERDICTS[result.is_reached]}", ""]
+    lines += [f"Aim: {result.reach}. {VERDICTS[result.is_reached]}.", ""]
     return "\n".join([*lines, *(_reason(result.row) if result.is_reached is False else []), _place(where), ""])
 
 

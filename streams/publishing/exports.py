@@ -24,6 +24,7 @@ _CHUNK = 1 << 20
 _DELIMITERS = ",;\t|"
 _GZIP = b"\x1f\x8b"
 BLOCK_ROWS = 1_000
+"""So many rows, one after the other, are read and checked by the same process."""
 
 
 class SourceRow(NamedTuple):
@@ -34,6 +35,11 @@ class SourceRow(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
+def block_of(row: int) -> int:
+    """The number of a row's block, from 0, by the row's number."""
+    return (row - 1) // BLOCK_ROWS
+
+
 class Share(NamedTuple):
     """Which rows of an export one of several readers takes: every so-manieth block of them; by default all."""
 
@@ -42,7 +48,7 @@ class Share(NamedTuple):
 
     def has(self, row: int) -> bool:
         """Whether a row is in it, by the row's number."""
-        return (row - 1) // BLOCK_ROWS % self.of == self.number
+        return block_of(row) % self.of == self.number
 
 
 @dataclass(frozen=True)

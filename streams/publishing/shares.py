@@ -8,7 +8,7 @@ from commonweal.contract.model import Contract
 from commonweal.errors import TransientError
 from streams.publishing.checking import Checker, Tally
 from streams.publishing.event import Origin
-from streams.publishing.exports import BLOCK_ROWS, Export, Share, rows
+from streams.publishing.exports import Export, Share, block_of, rows
 from streams.publishing.processes import said, started
 from streams.publishing.spool import Spool, Writer
 
@@ -66,9 +66,9 @@ def check_share(
     """
     checker, tally, block = Checker(*standard), Tally(), share.number
     for row in rows(export, share):
-        if (row.number - 1) // BLOCK_ROWS != block:
+        if block_of(row.number) != block:
             writer.end_block()
-            block += share.of
+            block = block_of(row.number)
         event, reasons = checker.check(row)
         tally.rows += 1
         if reasons:

@@ -127,7 +127,7 @@ class Spool(NamedTuple):
 
 
 @contextmanager
-def spool(folder: Path, *, lanes: int = LANES, writers: int = 1) -> Iterator[Spool]:
+def spool(folder: Path, *, writers: int = 1) -> Iterator[Spool]:
     """A spool on the disk of that folder, which is made with mode 0700."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with ExitStack() as stack:
@@ -135,7 +135,7 @@ def spool(folder: Path, *, lanes: int = LANES, writers: int = 1) -> Iterator[Spo
         def pile() -> Pile:
             return Pile(stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=BUFFER_BYTES)))
 
-        yield Spool(tuple(Writer(tuple(pile() for _ in range(lanes)), pile()) for _ in range(writers)))
+        yield Spool(tuple(Writer(tuple(pile() for _ in range(LANES)), pile()) for _ in range(writers)))
 
 
 def in_order(piles: Iterable[Pile]) -> Iterator[Any]:

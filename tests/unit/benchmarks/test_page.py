@@ -29,7 +29,7 @@ def test_medians_ranges_and_the_ratio_are_shown():
         "| another | 1.5 (1.0 to 2.0) | 2.0 | 120 | 0.50 |",
         "1,000 events, 3 runs each; the same result.",
         "| events a second | 333 |",
-        "Aim: 0.8 of it. **Not reached.**",
+        "Aim: 0.8 of it. **Not reached**.",
     ):
         assert line in text
 
@@ -50,7 +50,7 @@ def test_a_row_that_falls_short_says_why(tmp_path, monkeypatch):
     (tmp_path / "P1.md").write_text("the profile")
     (tmp_path / "reasons").mkdir()
     (tmp_path / "reasons" / "P1.md").write_text("Most of it waits.\n")
-    told = "**Not reached.**\n\nMost of it waits.\n\nIts [profile](../benchmarks/profiles/P1.md).\n"
+    told = "**Not reached**.\n\nMost of it waits.\n\nIts [profile](../benchmarks/profiles/P1.md).\n"
     assert told in page([(WHERE, RESULT)])
     assert "Most of it waits" not in page([(WHERE, replace(RESULT, is_reached=True))])
 

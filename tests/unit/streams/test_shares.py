@@ -80,9 +80,9 @@ def test_several_processes_make_what_one_does(tmp_path, standard, table, suffix)
         assert [row.number for row, _ in together.rejected()] == list(range(1, ROWS + 1, 97))
 
 
-@pytest.mark.parametrize("number", [0, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 2 * BLOCK_ROWS])
+@pytest.mark.parametrize("number", [1, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 2 * BLOCK_ROWS])
 def test_shares_of_any_length_are_the_whole(tmp_path, table, number):
-    export = look(write(tmp_path / "export.csv", table[:number] or table[:1]))
+    export = look(write(tmp_path / "export.csv", table[:number]))
     shares = [list(rows(export, Share(index, 2))) for index in range(2)]
     assert sorted(sum(shares, [])) == list(rows(export))
 
@@ -119,6 +119,18 @@ def test_a_large_export_is_published_the_same_way(tmp_path, table, monkeypatch):
         found[large] = outcome.rows, outcome.reasons, asked.rejects.read_text()
     assert found[0] == found[1 << 30]
     assert len(found[0][-1].splitlines()) == 1 + len(range(0, ROWS, 97))
+
+
+def test_a_large_export_may_come_from_standard_input(tmp_path, table, monkeypatch):
+    """Each process opens it anew, though it has no name."""
+    run = tmp_path / "run"
+    settings = Settings(run_dir=run, secrets_dir=run / "secrets", keys_dir=run / "keys", schemas_dir=ROOT / "schemas")
+    monkeypatch.setattr(publishing, "LARGE_BYTES", 0)
+    with write(tmp_path / "export.csv", table).open() as export:
+        monkeypatch.setattr("sys.stdin", export)
+        asked = Request(file="-", dataset=DATASET, exported_at="2026-01-01T00:00:00Z", dry_run=True, rejects=tmp_path / "bad.csv")
+        outcome = publish(asked, settings)
+    assert (outcome.rows, outcome.bad) == (ROWS, len(range(0, ROWS, 97)))
 
 
 def fail(_tell: object) -> None:
