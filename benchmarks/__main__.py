@@ -36,10 +36,10 @@ def main() -> int:
         for name in given.rows or [name for name in ROWS if name not in kept]:
             row, began = ROWS[name], time.monotonic()
             result = row.run(given.size or row.SIZE, given.runs or row.RUNS, _tell)
-            path = results.write(result)
+            path = results.write(result, row.SIZE)
             _tell(f"{name}: done in {time.monotonic() - began:.0f} s, kept in {path.relative_to(ROOT)}")
     found = results.read()
-    PAGE.write_text(page(found, results.read_before()), encoding="utf-8")
+    PAGE.write_text(page(found, results.read_before(), results.read_other()), encoding="utf-8")
     PICTURE.write_text(picture(result for _, result in found), encoding="utf-8")
     SIZING.write_text(sizing(found), encoding="utf-8")
     _tell(f"see {PAGE.relative_to(ROOT)} and {SIZING.relative_to(ROOT)}")

@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import os
 import sys
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -13,9 +15,10 @@ from commonweal.contract.loader import load_contract
 from commonweal.contract.model import Contract
 from commonweal.settings import ROOT, Settings
 from streams.publish import publishing_secret
-from streams.publishing.checking import Checker
 from streams.publishing.event import Origin
-from streams.publishing.exports import look, rows
+from streams.publishing.exports import look
+from streams.publishing.shares import Standard, check
+from streams.publishing.spool import spool
 
 HOTLINE = "hotline.service_request"
 EXPORT = ROOT / "infra" / "demo" / "data" / "constituent_services.csv.gz"
@@ -38,15 +41,13 @@ def write_requests(path: Path, size: int) -> int:
 
 
 def write_messages(export: Path, messages: Path, contract: Contract, settings: Settings) -> None:
-    """The messages that publishing sends of an export, one JSON line each: headers, key, value."""
+    """The messages that publishing sends of an export, lane by lane, one JSON line each: headers, key, value."""
     secret = publishing_secret(settings, contract.department)
     origin = Origin(f"/{contract.department}", "recorded", EXPORTED_AT, None, secret)
-    checker = Checker(contract, origin, datetime.now(UTC))
-    with messages.open("wb") as out:
-        for row in rows(look(export)):
-            event, reasons = checker.check(row)
-            if not reasons:
-                out.write(orjson.dumps([list(origin.headers(event, contract).items()), event.key, event.value]) + b"\n")
+    with spool(messages.parent, writers=os.cpu_count() or 1) as checked, messages.open("wb") as out:
+        check(look(export), Standard(contract, origin, datetime.now(UTC)), checked, progress=lambda _: None)
+        for event in chain.from_iterable(lane.events() for lane in checked.lanes):
+            out.write(orjson.dumps([list(origin.headers(event, contract).items()), event.key, event.value]) + b"\n")
 
 
 def produce(messages: Path, contract: Contract) -> list[str]:

@@ -40,6 +40,10 @@ Rows that were measured twice, each time on new servers. Where there were severa
 both meet; where there was one, by how much the larger figure exceeds the smaller. The machine itself is faster on some days: a
 share of a peer's speed, measured in turn with it, says more than a time.
 """
+OTHER = """## Other sizes
+
+Rows that were measured once more at another size than their own, apart from the others.
+"""
 TENFOLD = f", {TIMES} times as much"
 Series = dict[str, list[float]]
 """By name, the numbers of all runs, in their order."""
@@ -48,18 +52,21 @@ VERDICTS = {True: "Reached", False: "**Not reached**", None: "Not judged"}
 SHOWN = 15
 
 
-def page(found: Iterable[Kept], before: Iterable[Kept] = ()) -> str:
+def page(found: Iterable[Kept], before: Iterable[Kept] = (), other: Iterable[Kept] = ()) -> str:
     """The page of all results.
 
     Args:
         found: Each result with where it was measured.
         before: The results that they replaced; those of the same code and size are set beside them.
+        other: Results of other sizes.
     """
     found, same = list(found), {(result.row, where["code"], result.size): result for where, result in before}
     pairs = [(result, same.get((result.row, where["code"], result.size))) for where, result in found]
     twice = [line for result, other in pairs if other for line in _twice(result, other)]
     head = ("row", "what", "this run", "the run before", "ranges")
+    sizes = [_other(where, result) for where, result in other]
     lines = [HEAD, *_overview(result for _, result in found), *(_row(where, result) for where, result in found)]
+    lines += [OTHER, *sizes] if sizes else []
     return "\n".join([*lines, *([TWICE, *table(head, twice), ""] if twice else [])])
 
 
@@ -155,7 +162,18 @@ def _programs(result: Result) -> list[tuple[str, tuple[Measured, ...]]]:
 
 
 def _row(where: dict[str, Any], result: Result) -> str:
-    lines = [f"## {result.row}: {result.work}", ""]
+    why = _reason(result.row) if result.is_reached is False else []
+    return "\n".join([f"## {result.row}: {result.work}", "", *_measured(result), *why, _place(where), ""])
+
+
+def _other(where: dict[str, Any], result: Result) -> str:
+    head = f"### {result.row}, {result.size:,} {result.unit}: {result.work}"
+    return "\n".join([head, "", *_measured(result), _place(where), ""])
+
+
+def _measured(result: Result) -> list[str]:
+    """What a row showed, and whether that is what it aims at."""
+    lines: list[str] = []
     if result.peers:
         programs = [(OURS, *_runs(result.ours), "1.00")]
         programs += [(peer, *_runs(runs), f"{result.speed(peer):.2f}") for peer, runs in result.peers.items()]
@@ -168,9 +186,7 @@ def _row(where: dict[str, Any], result: Result) -> str:
             *_spent(result),
             *_tenfold(result),
         ]
-    lines += _figures(result)
-    lines += [f"Aim: {result.reach}. {VERDICTS[result.is_reached]}.", ""]
-    return "\n".join([*lines, *(_reason(result.row) if result.is_reached is False else []), _place(where), ""])
+    return [*lines, *_figures(result), f"Aim: {result.reach}. {VERDICTS[result.is_reached]}.", ""]
 
 
 def _reason(row: str) -> list[str]:

@@ -17,8 +17,8 @@ from benchmarks.measure import Measured
 from commonweal.settings import ROOT
 
 FOLDER = ROOT / "benchmarks" / "results"
-BEFORE = "before"
-"""In that folder, the one with the results that those of today replaced."""
+BEFORE, OTHER = "before", "other"
+"""In that folder, the ones with the results that those of today replaced, and with those of other sizes than a row's own."""
 CODE = ("benchmarks", "commonweal", "dags", "infra", "jobs", "schemas", "streams", "requirements.lock")
 TELLING = tuple(
     f":(exclude)benchmarks/{name}" for name in ("results", "profiles", "README.md", "page.py", "picture.py", "sizing.py")
@@ -84,11 +84,18 @@ def largest(found: Mapping[str, Sequence[Measured]], tenfold: Mapping[str, Measu
     return {name: run.seconds for name, run in tenfold.items()} or {name: seconds(runs) for name, runs in found.items()}
 
 
-def write(result: Result) -> Path:
-    """Keep a result, with the machine and the versions that it was measured on, and the one that it replaces."""
-    before, path = FOLDER / BEFORE, FOLDER / f"{result.row}.json"
-    before.mkdir(parents=True, exist_ok=True)
-    if path.exists():
+def write(result: Result, own: int) -> Path:
+    """Keep a result, with the machine and the versions that it was measured on, and the one that it replaces.
+
+    Args:
+        result: What a row showed.
+        own: The row's own size; a result of another one is kept apart, and replaces only one of the same size.
+    """
+    path = FOLDER / f"{result.row}.json" if result.size == own else FOLDER / OTHER / f"{result.row}-{result.size}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if result.size == own and path.exists():
+        before = FOLDER / BEFORE
+        before.mkdir(exist_ok=True)
         path.replace(before / path.name)
     content = {"measured": machine(), **asdict(result)}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -103,6 +110,12 @@ def read() -> list[Kept]:
 def read_before() -> list[Kept]:
     """Those that they replaced."""
     return [_read(path) for path in sorted((FOLDER / BEFORE).glob("*.json"))]
+
+
+def read_other() -> list[Kept]:
+    """Those of other sizes than the rows' own, in the order of the rows and sizes."""
+    found = (_read(path) for path in (FOLDER / OTHER).glob("*.json"))
+    return sorted(found, key=lambda kept: (kept[1].row, kept[1].size))
 
 
 def code() -> str:

@@ -1,6 +1,6 @@
-"""The peers of the gate: the rules on ``current``, by Great Expectations as it comes, and by DuckDB in one scan of the files.
+"""The peers of the gate: the same rules, by Great Expectations as it comes, and by DuckDB in one scan of each table's files.
 
-Neither looks at the history, accounts for offsets, compares with the release before, writes a report or records a verdict.
+Neither accounts for offsets, compares with the release before, writes a report or records a verdict.
 Great Expectations is given our suite and our Spark, and is left as it is by default: for each rule it also fetches samples of
 what breaks it. DuckDB counts the rows for which a condition written by hand holds; of a key that is not unique, the surplus ones.
 """
@@ -9,10 +9,11 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from commonweal.contract.loader import load_contract
-from commonweal.contract.model import Contract, Rule
+from commonweal.contract.model import Contract, Rule, TableName
 from commonweal.lake.catalog import catalog, load
 from commonweal.lake.names import TableId, released_table
 from commonweal.render.suite import suite
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
 PROGRAM = "query"
 """Who reads released tables without Spark."""
-KEY_UNIQUE = "expect_column_values_to_be_unique"
+UNIQUE = {
+    "expect_column_values_to_be_unique": "{column}",
+    "expect_compound_columns_to_be_unique": "({column_list})",
+}
+"""By expectation, what is unique."""
+LIVE: dict[TableName, str] = {"current": "_state = 'live'"}
+"""By table, which of its rows people read; all, where there is nothing else."""
 BROKEN = {
     "expect_column_values_to_not_be_null": "{column} is null",
     "expect_column_values_to_be_in_set": "{column} not in {value_set}",
@@ -37,19 +44,30 @@ BROKEN = {
 BOUNDS = {"min_value": 0, "max_value": 1 << 31}
 
 
-def main(how: str, dataset: str, snapshot: str) -> None:
-    """Audit a snapshot of ``current``, ``gx`` or ``duckdb``; prints whether it passes and how many rows break each rule."""
+@dataclass(frozen=True)
+class Asked:
+    """The rules on one table, at a snapshot."""
+
+    table: TableName
+    snapshot: int
+    rules: tuple[Rule, ...]
+
+
+def main(how: str, dataset: str, snapshots: str) -> None:
+    """Audit snapshots of a dataset's tables, ``gx`` or ``duckdb``; prints whether they pass and how many rows break each rule."""
     settings = load_settings()
     contract = load_contract(settings.schemas_dir, dataset)
-    rules = [rule for rule in suite(contract).rules if rule.table == "current"]
+    rules = suite(contract).rules
+    given: dict[TableName, int] = json.loads(snapshots)
+    asked = [Asked(table, number, tuple(rule for rule in rules if rule.table == table)) for table, number in given.items()]
     audit = {"gx": by_great_expectations, "duckdb": by_duckdb}[how]
-    kept, failed = audit(settings, contract, rules, int(snapshot))
+    kept, failed = audit(settings, contract, [each for each in asked if each.rules])
     passed = all(kept[rule.id] for rule in rules if rule.severity == "fail")
     print(json.dumps({"passed": passed, "failed": failed}))
 
 
 def by_great_expectations(
-    settings: Settings, contract: Contract, rules: Sequence[Rule], snapshot: int
+    settings: Settings, contract: Contract, asked: Sequence[Asked]
 ) -> tuple[dict[str, bool], dict[str, int]]:
     """By rule, whether Great Expectations holds it for kept, and how many rows break it."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -61,31 +79,39 @@ def by_great_expectations(
     from commonweal.steps.join import readable
 
     spark = session(settings)
-    rows = readable(at(spark, released_table(contract, "current"), snapshot), "current")
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    wanted = [ExpectationConfiguration(type=rule.expectation, kwargs=dict(rule.kwargs), meta={"rule": rule.id}) for rule in rules]
-    asset = context.data_sources.add_spark("spark").add_dataframe_asset("current")
-    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch(batch_parameters={"dataframe": rows})
-    found: Sequence[Any] = batch.validate(gx.ExpectationSuite(name="current", expectations=wanted)).results
+    source, found = context.data_sources.add_spark("spark"), list[Any]()
+    for each in asked:
+        rows = readable(at(spark, released_table(contract, each.table), each.snapshot), each.table)
+        batch = source.add_dataframe_asset(each.table).add_batch_definition_whole_dataframe("whole")
+        wanted = [
+            ExpectationConfiguration(type=rule.expectation, kwargs=dict(rule.kwargs), meta={"rule": rule.id})
+            for rule in each.rules
+        ]
+        expected = gx.ExpectationSuite(name=each.table, expectations=wanted)
+        found += batch.get_batch(batch_parameters={"dataframe": rows}).validate(expected).results
     spark.stop()
     results = {result.expectation_config.meta["rule"]: result for result in found}
-    kept = {rule.id: bool(results[rule.id].success) for rule in rules}
-    return kept, {rule.id: int(results[rule.id].result["unexpected_count"]) for rule in rules}
+    kept = {name: bool(result.success) for name, result in results.items()}
+    return kept, {name: int(result.result["unexpected_count"]) for name, result in results.items()}
 
 
-def by_duckdb(
-    settings: Settings, contract: Contract, rules: Sequence[Rule], snapshot: int
-) -> tuple[dict[str, bool], dict[str, int]]:
-    """By rule, whether it is kept, and how many rows break it: all in one scan."""
+def by_duckdb(settings: Settings, contract: Contract, asked: Sequence[Asked]) -> tuple[dict[str, bool], dict[str, int]]:
+    """By rule, whether it is kept, and how many rows break it: all of a table in one scan."""
     import duckdb
 
-    counts = ", ".join(f"{judged}, {failed}" for judged, failed in map(_counts, rules))
-    with duckdb.connect() as connection:
-        connection.register("audited", files(settings, released_table(contract, "current"), snapshot))
-        found = connection.sql(f"select {counts} from audited where _state = 'live'").fetchall()[0]
-    pairs = {rule.id: (int(found[2 * place]), int(found[2 * place + 1])) for place, rule in enumerate(rules)}
-    return {rule.id: _is_kept(rule, *pairs[rule.id]) for rule in rules}, {name: failed for name, (_, failed) in pairs.items()}
+    kept: dict[str, bool] = {}
+    broken: dict[str, int] = {}
+    for each in asked:
+        counts = ", ".join(f"{judged}, {failed}" for judged, failed in map(_counts, each.rules))
+        with duckdb.connect() as connection:
+            connection.register("audited", files(settings, released_table(contract, each.table), each.snapshot))
+            found = connection.sql(f"select {counts} from audited where {LIVE.get(each.table, 'true')}").fetchall()[0]
+        for place, rule in enumerate(each.rules):
+            judged, failed = (int(count) for count in found[2 * place : 2 * place + 2])
+            kept[rule.id], broken[rule.id] = _is_kept(rule, judged, failed), failed
+    return kept, broken
 
 
 def files(settings: Settings, table: TableId, snapshot: int) -> "Dataset":
@@ -118,15 +144,17 @@ def literal(value: object) -> str:
 
 def _counts(rule: Rule) -> tuple[str, str]:
     """SQL of how many rows the rule judges, and of how many break it."""
-    if rule.expectation == KEY_UNIQUE:
-        column = rule.kwargs["column"]
-        return f"count({column})", f"count({column}) - count(distinct {column})"
+    if rule.expectation in UNIQUE:
+        key = UNIQUE[rule.expectation].format(**_arguments(rule.kwargs))
+        return f"count({key})", f"count({key}) - count(distinct {key})"
     broken = BROKEN[rule.expectation].format(**_arguments(rule.kwargs))
     return f"count({broken})", f"count_if({broken})"
 
 
 def _arguments(kwargs: Mapping[str, Any]) -> dict[str, str]:
-    names = {name: str(value) for name, value in kwargs.items() if name.startswith("column")}
+    names = {
+        name: ", ".join(value) if name == "column_list" else value for name, value in kwargs.items() if name.startswith("column")
+    }
     return {name: literal(value) for name, value in (BOUNDS | dict(kwargs)).items()} | names
 
 

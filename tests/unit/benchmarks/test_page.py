@@ -139,14 +139,26 @@ def test_threads_are_told_by_their_names():
 def test_a_result_comes_back_as_it_was_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     kept = replace(RESULT, tenfold={"commonweal": RUNS[0]})
-    results.write(kept)
+    results.write(kept, kept.size)
     [(where, found)] = results.read()
     assert found == kept
     assert where["cores"] >= 1
     assert results.read_before() == []
-    results.write(replace(kept, is_equal=False))
+    results.write(replace(kept, is_equal=False), kept.size)
     assert [result.is_equal for _, result in results.read()] == [False]
     assert [result for _, result in results.read_before()] == [kept]
+
+
+def test_a_result_of_another_size_replaces_none_of_the_rows_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    for size in (RESULT.size, 20_000, 9_000, 9_000):
+        results.write(replace(RESULT, size=size), RESULT.size)
+    assert [result.size for _, result in results.read()] == [RESULT.size]
+    assert results.read_before() == []
+    assert [result.size for _, result in results.read_other()] == [9_000, 20_000]
+    text = page(results.read(), [], results.read_other())
+    assert text.index("## P1: publish") < text.index("## Other sizes") < text.index("### P1, 9,000 events: publish")
+    assert "## Other sizes" not in page(results.read())
 
 
 def test_only_what_is_measured_makes_results_old(tmp_path, monkeypatch):
