@@ -148,7 +148,7 @@ def _counts(rule: Rule) -> tuple[str, str]:
         key = UNIQUE[rule.expectation].format(**_arguments(rule.kwargs))
         return f"count({key})", f"count({key}) - count(distinct {key})"
     broken = BROKEN[rule.expectation].format(**_arguments(rule.kwargs))
-    return f"count({broken})", f"count_if({broken})"
+    return f"count({broken})", f"count(*) filter (where {broken})"
 
 
 def _arguments(kwargs: Mapping[str, Any]) -> dict[str, str]:
