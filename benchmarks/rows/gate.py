@@ -71,10 +71,11 @@ def _found(size: int, runs: int, tell: Callable[[str], None]) -> Found:
     lake.land_next_day()
     steps.carry_out(ports, "clean", HOTLINE)
     tell(f"{ROW}: one per cent more")
-    again = _gate(ports, OURS)
-    tell(f"{ROW}: one per cent more, {PEERS[GX]}, to compare")
-    _gate(ports, GX)
-    later = [_verdict(ports, name) for name in (OURS, GX)]
+    again, later = _gate(ports, OURS), [_verdict(ports, OURS)]
+    if runs > 1:
+        tell(f"{ROW}: one per cent more, {PEERS[GX]}, to compare")
+        _gate(ports, GX)
+        later.append(_verdict(ports, GX))
     same = _are_one(verdicts) and _are_one(later) and verdicts[0]["passed"] == later[0]["passed"]
     return Found(found, again, _checks(ports), same)
 

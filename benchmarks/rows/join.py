@@ -77,9 +77,10 @@ def _found(size: int, runs: int, tell: Callable[[str], None]) -> Found:
         first = _contents(ports, PEERS)
         tell(f"{ROW}: one per cent more")
         _release(ports, CASES, size, 1)
-        again = _join(ports, OURS)
-        _join(ports, SPARK)
-        later = _contents(ports, [SPARK])
+        again, compared = _join(ports, OURS), [SPARK] if runs > 1 else []
+        for name in compared:
+            _join(ports, name)
+        later = _contents(ports, compared)
         return Found(found, again, max(first)[0], len(first) == len(later) == 1 and first != later)
 
 
