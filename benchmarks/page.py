@@ -71,9 +71,16 @@ def page(found: Iterable[Kept], before: Iterable[Kept] = (), other: Iterable[Kep
 
 
 def _overview(found: Iterable[Result]) -> list[str]:
-    """All rows with what they aim at, and whether they reach it."""
-    rows = ((result.row, result.work, result.reach, VERDICTS[result.is_reached]) for result in found)
-    return [*table(("row", "work", "aim", ""), rows), ""]
+    """All rows with what they aim at, what was measured of that, and whether they reach it."""
+    rows = ((result.row, result.work, result.reach, _found(result), VERDICTS[result.is_reached]) for result in found)
+    return [*table(("row", "work", "aim", "measured", ""), rows), ""]
+
+
+def _found(result: Result) -> str:
+    """What the largest run says of a row's aim, in a line: our share of each peer's speed, and the figures that the aim names."""
+    shares = {name: numbers for name, numbers in _shares_of_speed(result).items() if not result.tenfold or TENFOLD in name}
+    said = [f"{median(numbers):.2f} of the speed of {name.removesuffix(TENFOLD)}" for name, numbers in shares.items()]
+    return "; ".join([*said, *(f"{name}: {_number(numbers[0])}" for name, numbers in _aims(result).items())])
 
 
 def _twice(now: Result, then: Result) -> Iterator[tuple[str, ...]]:

@@ -55,10 +55,18 @@ def test_a_row_that_falls_short_says_why(tmp_path, monkeypatch):
     assert "Most of it waits" not in page([(WHERE, replace(RESULT, is_reached=True))])
 
 
-def test_all_rows_stand_at_the_top():
-    text = page([(WHERE, RESULT), (WHERE, replace(RESULT, row="P2", is_reached=True))])
-    lines = ["| P1 | publish | 0.8 of it | **Not reached** |", "| P2 | publish | 0.8 of it | Reached |"]
-    assert all(line in text.splitlines() for line in lines)
+def test_all_rows_stand_at_the_top_with_what_was_measured():
+    lengths = {"commonweal": 30.0, "another": 15.0}
+    tenfold = replace(RESULT, row="P2", is_reached=True, tenfold={who: replace(RUNS[0], seconds=s) for who, s in lengths.items()})
+    single = Result("P7", "freshness", 10, "events", figures={"p50, s": 9.5, "other": 1.0}, reach="p50, s at most 10")
+    slower = replace(RESULT, peers={"another": tuple(replace(run, seconds=run.seconds / 4) for run in RUNS)})
+    lines = page([(WHERE, slower), (WHERE, tenfold), (WHERE, single)]).splitlines()
+    for line in (
+        "| P1 | publish | 0.8 of it | 0.25 of the speed of another | **Not reached** |",
+        "| P2 | publish | 0.8 of it | 0.50 of the speed of another | Reached |",
+        "| P7 | freshness | p50, s at most 10 | p50, s: 9.50 | Not judged |",
+    ):
+        assert line in lines
 
 
 def test_a_different_result_can_not_be_overlooked():
