@@ -49,7 +49,7 @@ class Found:
 
 
 def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
-    """Gate all cases in turn, and what one per cent of new events made of them; then ten times as many once, warmed up."""
+    """Gate all cases in turn, and what one per cent of new events made of them; then ten times as many once, all of us warmed up."""
     small = _found(size, runs, tell)
     return _result(size, small, _found(size * TIMES, 1, tell) if runs > 1 else None)
 
@@ -59,7 +59,8 @@ def _found(size: int, runs: int, tell: Callable[[str], None]) -> Found:
     ports = lake.ports
     if runs == 1:
         tell(f"{ROW}: warming up")
-        _gate(ports, OURS)
+        for name in (OURS, *PEERS):
+            _gate(ports, name)
     found: dict[str, list[Measured]] = {name: [] for name in (OURS, *PEERS)}
     verdicts: list[Verdict] = []
     for number in range(1, runs + 1):

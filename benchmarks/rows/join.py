@@ -67,7 +67,8 @@ def _found(size: int, runs: int, tell: Callable[[str], None]) -> Found:
         make_table(ports, TABLE, current_schema(ports.contract(PRODUCT)))
         if runs == 1:
             tell(f"{ROW}: warming up")
-            _join(ports, OURS)
+            for name in (OURS, *PEERS):
+                _join(ports, name)
         found: dict[str, list[Measured]] = {name: [] for name in (OURS, *PEERS)}
         for number in range(1, runs + 1):
             tell(f"{ROW}: run {number} of {runs}")

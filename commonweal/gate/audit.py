@@ -24,6 +24,8 @@ COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
 ROW_COUNT = "expect_table_row_count_to_be_between"
 ASKED = 3
 """So often a rule that can't be run is asked: one server after another may go away, as when a machine is restarted."""
+FEW_ROWS = 200_000
+"""Up to so many rows Spark keeps them in memory during the audit."""
 NEVER_NULL = "expect_column_values_to_not_be_null", "expect_column_values_to_be_null"
 
 
@@ -68,13 +70,32 @@ def _run(rows: Rows, rules: Sequence[Rule]) -> dict[str, RuleResult]:
     """
     found: dict[str, RuleResult] = {}
     unanswered = list(rules)
-    for _ in range(ASKED):
-        found |= _ask(rows, unanswered)
-        unanswered = [rule for rule in rules if rule.id not in found or found[rule.id].raised]
-        if not unanswered:
-            break
-        _expect_answer(rows.frame)
+    with _read_once(rows):
+        for _ in range(ASKED):
+            found |= _ask(rows, unanswered)
+            unanswered = [rule for rule in rules if rule.id not in found or found[rule.id].raised]
+            if not unanswered:
+                break
+            _expect_answer(rows.frame)
     return found
+
+
+@contextmanager
+def _read_once(rows: Rows) -> Iterator[None]:
+    """Have Spark keep rows that are few meanwhile: to look into their files takes longer than to answer a question."""
+    from pyspark.errors import PySparkException
+
+    if rows.count > FEW_ROWS:
+        yield
+        return
+    # A server that is away is found out by the questions.
+    with suppress(PySparkException):
+        rows.frame.persist()
+    try:
+        yield
+    finally:
+        with suppress(PySparkException):
+            rows.frame.unpersist()
 
 
 def _ask(rows: Rows, rules: Sequence[Rule]) -> dict[str, RuleResult]:

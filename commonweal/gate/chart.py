@@ -1,83 +1,149 @@
-"""The trend of the last runs as an SVG: rows to be released above, shares of rejected and set-aside events below.
+"""The trend of the last runs as geometry: rows to be released above, shares of rejected and set-aside events below.
 
-Its colours are markers that the page's style sheet replaces, so that one picture fits light, dark and print. Its words are the
-page's too; the picture holds numbers and dates only.
+Places are pixels of a picture of a given width. Words and colours are the page's: the picture holds numbers and dates only.
+A library that draws such a picture starts a JavaScript engine in each step anew, which took longer than all else of a report.
 """
 
-import re
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from commonweal.gate.model import PastRun
 
-INK, GRID, PASSED, REFUSED, REJECTED, ASIDE = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
-FONT = "system-ui, sans-serif"
-Part = dict[str, Any]
-NAMESPACE = re.compile(r'\s+xmlns(:\w+)?="[^"]*"')
+LEFT, RIGHT, TOP, BETWEEN, BOTTOM = 46.0, 28.0, 8.0, 18.0, 22.0
+"""Room for the numbers at the left, for half a date at the right, above, between the panels, and for the dates below."""
+ROWS_HEIGHT, SHARES_HEIGHT = 120.0, 80.0
+DATE_WIDTH = 80
+"""Each date has this much room; the newest run always has its own."""
+STEPS = (1, 2, 5, 10)
+UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
 
-def trend_svg(runs: Sequence[PastRun], *, width: int) -> str:
-    """The chart as an inline SVG element without any address in it.
+@dataclass(frozen=True)
+class Tick:
+    """A number or a date at the edge, and where it stands."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One run: where it stands, and whether it passed."""
+
+    x: float
+    y: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one number was in each run, oldest first; ``name`` is ``rows``, ``rejected`` or ``aside``."""
+
+    name: str
+    marks: tuple[Mark, ...]
+
+    @property
+    def path(self) -> str:
+        """The line as an SVG path."""
+        return "M" + "L".join(f"{mark.x} {mark.y}" for mark in self.marks)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Lines that share an axis, and its ticks from the lowest up."""
+
+    ticks: tuple[Tick, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The picture: two panels above one row of dates.
+
+    Attributes:
+        left: Where lines of the grid begin.
+        right: Where they end.
+    """
+
+    width: float
+    height: float
+    left: float
+    right: float
+    panels: tuple[Panel, ...]
+    dates: tuple[Tick, ...]
+
+
+def trend(runs: Sequence[PastRun], *, width: int) -> Chart:
+    """The picture of some runs.
 
     Args:
         runs: Oldest first; at least one.
         width: Width in pixels at which its letters have their own size.
     """
-    import vl_convert
-
-    # Vega-Lite itself: making it by Altair's classes takes ten times as long as drawing it.
-    x = {"field": "run", "type": "ordinal", "title": None, "axis": _dates(runs, width)}
-    axis = {"labelColor": INK, "gridColor": GRID, "domainColor": GRID, "labelFont": FONT, "labelFontSize": 11}
-    chart = {
-        "data": {"values": [_point(number, run) for number, run in enumerate(runs)]},
-        "vconcat": [
-            {"layer": _rows(x), "width": width - 70, "height": 120},
-            {"layer": _shares(x), "width": width - 70, "height": 80},
-        ],
-        "spacing": 14,
-        "config": {"view": {"stroke": None}, "axis": axis},
-        "background": "transparent",
-        "padding": {"left": 2, "top": 4, "right": 28, "bottom": 2},
-    }
-    return NAMESPACE.sub("", vl_convert.vegalite_to_svg(chart))
+    room = (width - LEFT - RIGHT) / len(runs)
+    places = [round(LEFT + (number + 0.5) * room, 1) for number in range(len(runs))]
+    middle = TOP + ROWS_HEIGHT + BETWEEN
+    rows, shares = {"rows": [run.rows for run in runs]}, _shares(runs)
+    panels = (
+        _panel(runs, places, rows, top=TOP, height=ROWS_HEIGHT, count=4, label=_short),
+        _panel(runs, places, shares, top=middle, height=SHARES_HEIGHT, count=3, label=_percent),
+    )
+    return Chart(width, middle + SHARES_HEIGHT + BOTTOM, LEFT, width - RIGHT, panels, tuple(_dates(runs, places, width)))
 
 
-def _point(number: int, run: PastRun) -> Part:
-    return {"run": number, "rows": run.rows, "passed": run.passed, "rejected": run.share_rejected, "aside": run.share_set_aside}
+def ticks(highest: float, count: int) -> list[float]:
+    """Round numbers from 0 up to the first that is not below the highest, in at most so many steps.
+
+    >>> ticks(1234, 4)
+    [0.0, 500.0, 1000.0, 1500.0]
+    """
+    if highest <= 0:
+        return [0.0]
+    wanted = highest / count
+    power = 10.0 ** math.floor(math.log10(wanted))
+    step = power * next(factor for factor in STEPS if factor * power >= wanted * (1 - 1e-9))
+    return [float(f"{step * number:.12g}") for number in range(math.ceil(round(highest / step, 9)) + 1)]
 
 
-def _dates(runs: Sequence[PastRun], width: int) -> Part:
-    # Room for one date each 80 pixels; the newest run always has its own.
-    step = max(1, -(-len(runs) * 80 // width))
-    shown = [number for number in range(len(runs)) if (len(runs) - 1 - number) % step == 0]
-    labels = {number: f"{runs[number].at:%m-%d %H:%M}" for number in shown}
-    names = " : ".join(f"datum.value == {number} ? '{label}'" for number, label in labels.items())
-    return {"values": shown, "labelExpr": f"{names} : ''", "labelAngle": 0, "grid": False, "ticks": False, "labelPadding": 6}
+def _shares(runs: Sequence[PastRun]) -> dict[str, list[float]]:
+    return {"rejected": [run.share_rejected for run in runs], "aside": [run.share_set_aside for run in runs]}
 
 
-def _rows(x: Part) -> list[Part]:
-    y = _numbers("rows", {"format": "~s", "tickCount": 4})
-    look = {
-        "shape": {"condition": {"test": "datum.passed", "value": "circle"}, "value": "cross"},
-        "color": {"condition": {"test": "datum.passed", "value": PASSED}, "value": REFUSED},
-    }
-    return [
-        {"mark": {"type": "line", "color": INK, "strokeWidth": 1, "opacity": 0.45}, "encoding": {"x": x, "y": y}},
-        {"mark": {"type": "point", "filled": True, "size": 70, "opacity": 1}, "encoding": {"x": x, "y": y, **look}},
-    ]
+def _panel(
+    runs: Sequence[PastRun],
+    places: Sequence[float],
+    numbers: dict[str, list[int]] | dict[str, list[float]],
+    *,
+    top: float,
+    height: float,
+    count: int,
+    label: Callable[[float], str],
+) -> Panel:
+    shown = ticks(max(max(line) for line in numbers.values()), count)
+    highest = shown[-1] or 1.0
+
+    def place(number: float) -> float:
+        return round(top + height * (1 - number / highest), 1)
+
+    lines = (
+        Line(name, tuple(Mark(x, place(number), run.passed) for x, number, run in zip(places, line, runs, strict=True)))
+        for name, line in numbers.items()
+    )
+    return Panel(tuple(Tick(place(number), label(number)) for number in shown), tuple(lines))
 
 
-def _shares(x: Part) -> list[Part]:
-    return [_share("rejected", REJECTED, [1, 0], x), _share("aside", ASIDE, [5, 3], x)]
+def _dates(runs: Sequence[PastRun], places: Sequence[float], width: int) -> Iterator[Tick]:
+    step = max(1, -(-len(runs) * DATE_WIDTH // width))
+    for number in range((len(runs) - 1) % step, len(runs), step):
+        yield Tick(places[number], f"{runs[number].at:%m-%d %H:%M}")
 
 
-def _share(field: str, color: str, dash: list[int], x: Part) -> Part:
-    encoding = {"x": x, "y": _numbers(field, {"format": "~%", "tickCount": 3})}
-    line = {"type": "line", "color": color, "strokeWidth": 2, "strokeDash": dash}
-    point = {"type": "point", "filled": True, "size": 30, "color": color, "opacity": 1}
-    return {"layer": [{"mark": mark, "encoding": encoding} for mark in (line, point)]}
+def _short(number: float) -> str:
+    """A count in few letters, such as ``1.5k``."""
+    factor, unit = next(((factor, unit) for factor, unit in UNITS if number >= factor), (1, ""))
+    return f"{number / factor:g}{unit}"
 
 
-def _numbers(field: str, axis: Part) -> Part:
-    scale, shown = {"zero": True, "nice": True}, axis | {"ticks": False, "domain": False}
-    return {"field": field, "type": "quantitative", "title": None, "scale": scale, "axis": shown}
+def _percent(share: float) -> str:
+    return f"{100 * share:g}%"

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from commonweal.contract.model import Text
-from commonweal.gate.chart import trend_svg
+from commonweal.gate.chart import Chart, trend
 from commonweal.gate.flow import LINES, differences, rows, zoom
 from commonweal.gate.model import Accounting, Check, Report, RuleResult
 from commonweal.gate.wording import percent, worded_page
@@ -108,12 +108,10 @@ def _account_line(
                 yield "unaccounted", -missing[name], abs(missing[name]) / offsets, depth + 1
 
 
-def _charts(report: Report) -> dict[str, Markup]:
+def _charts(report: Report) -> dict[str, Chart]:
     """One chart for wide screens and print, one for phones; none for a first run."""
-    if len(report.trend) < 2:
-        return {}
-    # The chart holds numbers and dates only, so nothing in it needs escaping.
-    return {name: Markup(trend_svg(report.trend, width=width)) for name, width in (("wide", WIDE), ("narrow", NARROW))}  # noqa: S704
+    widths = {"wide": WIDE, "narrow": NARROW} if len(report.trend) > 1 else {}
+    return {name: trend(report.trend, width=width) for name, width in widths.items()}
 
 
 @cache

@@ -62,6 +62,13 @@ def end(opened: Any) -> None:  # noqa: ANN401 - pyspark doesn't name the client 
     """End a session; a server that is gone is asked once, but for what the client was still asking about a query that failed."""
     opened.client.set_retry_policies([])
     opened.stop()
+    # Found by the collector, it would be closed once more: while another session of this process sends something, its threads
+    # then wait for each other for ever.
+    opened.client.close = _nothing
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(PATIENCE_SECONDS), wait=wait_fixed(0.5), reraise=True)

@@ -59,3 +59,19 @@ def test_few_events_are_planned_once_and_many_adaptively(stack):
     finally:
         spark.end(opened)
     assert found == [["false", "2"], ["true", "4"], ["true", "4"]]
+
+
+def test_a_session_that_ended_leaves_the_others_alone(stack):
+    """Pyspark closes it once more when the collector finds it, and with it what all sessions of the process send by."""
+    from pyspark.sql.connect.client.reattach import ExecutePlanResponseReattachableIterator as Answers
+
+    ended, other = spark.session(stack.settings), spark.session(stack.settings)
+    spark.end(ended)
+    try:
+        other.range(1).collect()
+        threads = Answers._release_thread_pool_instance
+        ended.__del__()
+        assert threads is not None
+        assert Answers._release_thread_pool_instance is threads
+    finally:
+        spark.end(other)

@@ -48,6 +48,11 @@ class Frame:
     def __init__(self, looks: int) -> None:
         self.looks = looks
 
+    def persist(self) -> "Frame":
+        return self
+
+    unpersist = persist
+
     def limit(self, _: int) -> "Frame":
         return self
 

@@ -42,7 +42,6 @@ def test_what_steps_and_contracts_import_is_loaded(loaded):
     wanted = {name.split(".")[0] for path in files for name in imported(path)}
     wanted -= {*sys.stdlib_module_names, "commonweal", "jobs"}
     wanted -= {"datacontract"}  # compares two contracts, which no step does
-    wanted -= {"vl_convert"}  # loads in milliseconds, and holds a JavaScript engine that is better not forked
     assert len(wanted) > 10
     assert wanted - {name.split(".")[0] for name in loaded} == set()
     assert "pyspark.sql.connect.session" in loaded
