@@ -1,4 +1,4 @@
-"""Results as one picture, ``docs/benchmarks.svg``: for each row with a peer, how long each of us took, and on ten times as much."""
+"""Results as one picture, ``docs/benchmarks.svg``: for each row with a peer, how long each of us took."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

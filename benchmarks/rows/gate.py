@@ -49,7 +49,7 @@ class Found:
 
 
 def run(size: int, runs: int, tell: Callable[[str], None]) -> Result:
-    """Gate all cases in turn, and what one per cent of new events made of them; then ten times as many once, all of us warmed up."""
+    """Gate all cases in turn, and what one per cent of new events made of them; then ten times as many once, all warmed up."""
     small = _found(size, runs, tell)
     return _result(size, small, _found(size * TIMES, 1, tell) if runs > 1 else None)
 

@@ -19,8 +19,8 @@ from commonweal.contract.finding import Finding
 from commonweal.contract.model import Contract
 
 CONTRACT_PROPERTIES = {
-    "zh", "datasetKind", "occurredAt", "sequence", "partitions", "inputs", "limits", "suppression", "coverage", "purposes",
-    "sharingAttribute", "sharingConditions", "sharingBasis", "openData", "classification",
+    "zh", "datasetKind", "occurredAt", "sequence", "partitions", "inputs", "limits", "suppression", "coverage", "groupedBy",
+    "purposes", "sharingAttribute", "sharingConditions", "sharingBasis", "openData", "classification",
 }  # fmt: skip
 FIELD_PROPERTIES = {"zh", "titleZh", "codes", "unit", "personal", "treatment"}
 RULE_PROPERTIES = {"zh", "table", "mayBeEmpty"}
@@ -180,6 +180,7 @@ def _key(properties: Iterable[SchemaProperty]) -> list[str | None]:
 _SAME = ("sequence", "partitions", "inputs", "coverage", "limits", "suppression", "purposes", "classification")
 _RENAMED = {
     "occurredAt": "occurred_at",
+    "groupedBy": "grouped_by",
     "sharingAttribute": "sharing",
     "sharingConditions": "sharing_conditions",
     "sharingBasis": "sharing_basis",

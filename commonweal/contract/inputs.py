@@ -55,6 +55,8 @@ def _problems(contract: Contract, contracts: Mapping[str, Contract], files: Coll
         if names.count(item.name) > 1:
             yield path, "repeated_name", f"two inputs are called {item.name}; rename one"
     yield from _coverage(contract, contracts)
+    if contract.grouped_by is not None:
+        yield from _grouped(contract, contracts, contract.grouped_by)
 
 
 def _coverage(contract: Contract, contracts: Mapping[str, Contract]) -> Iterator[tuple[str, str, str]]:
@@ -67,3 +69,19 @@ def _coverage(contract: Contract, contracts: Mapping[str, Contract]) -> Iterator
                 yield f"coverage.{place}", "unknown_input", "names an input that the contract does not have; correct it"
             elif dataset and item.column not in {field.column for field in dataset.fields}:
                 yield f"coverage.{place}", "unknown_column", f"{dataset.id} has no such column; correct it"
+
+
+def _grouped(contract: Contract, contracts: Mapping[str, Contract], column: str) -> Iterator[tuple[str, str, str]]:
+    """What a product is joined by group by group, it and all its inputs have."""
+    if contract.kind != "product" or contract.suppression is not None:
+        yield "groupedBy", "grouped", "for a product without suppression, which looks at all cells together; remove it"
+    if column not in {field.column for field in contract.fields if field.required}:
+        yield "groupedBy", "unknown_column", f"{column[:60]!r} is no column that every row of the dataset has; correct it"
+    for place, item in enumerate(contract.inputs):
+        dataset = contracts.get(item.dataset)
+        if dataset and column not in {field.column for field in dataset.fields}:
+            yield (
+                f"inputs.{place}",
+                "unknown_column",
+                f"{dataset.id} has no column {column[:60]!r} to be grouped by; correct groupedBy",
+            )

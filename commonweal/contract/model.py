@@ -191,6 +191,8 @@ class Contract(Frozen):
         key: Fields of the business key; one row of ``current`` per key.
         occurred_at: Fields of which the first non-null says when a state took effect; empty for a product.
         sequence: Field that orders states of one instant, or None.
+        grouped_by: For a product: a column of it and of all its inputs, if what the transform finds for one value of it follows
+            from the inputs' rows of that value alone.
         sharing: ``unconditional``, ``conditional`` or ``not_shared`` (Decree 809).
         sharing_basis: For ``not_shared``: the instrument and article that say so.
         freshness_minutes: Promise: a published event is readable in a release within this many minutes.
@@ -211,6 +213,7 @@ class Contract(Frozen):
     sequence: str | None = None
     inputs: tuple[Input, ...] = ()
     coverage: tuple[Coverage, ...] = ()
+    grouped_by: str | None = None
     rules: tuple[Rule, ...] = ()
     limits: Limits = Limits()
     retention: Retention = Retention()

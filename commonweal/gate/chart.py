@@ -5,17 +5,18 @@ A library that draws such a picture starts a JavaScript engine in each step anew
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from commonweal.gate.model import PastRun
 
-LEFT, RIGHT, TOP, BETWEEN, BOTTOM = 46.0, 28.0, 8.0, 18.0, 22.0
-"""Room for the numbers at the left, for half a date at the right, above, between the panels, and for the dates below."""
-ROWS_HEIGHT, SHARES_HEIGHT = 120.0, 80.0
+LEFT, RIGHT, BOTTOM = 46.0, 28.0, 22.0
+"""Room for the numbers at the left, for half a date at the right, and for the dates below."""
 DATE_WIDTH = 80
 """Each date has this much room; the newest run always has its own."""
 STEPS = (1, 2, 5, 10)
+Label = Callable[[float], str]
 UNITS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 
 
@@ -74,6 +75,17 @@ class Chart:
     dates: tuple[Tick, ...]
 
 
+class Room(NamedTuple):
+    """Where a panel stands, and in how many steps its axis may go up."""
+
+    top: float
+    height: float
+    ticks: int
+
+
+ABOVE, BELOW = Room(8.0, 120.0, 4), Room(146.0, 80.0, 3)
+
+
 def trend(runs: Sequence[PastRun], *, width: int) -> Chart:
     """The picture of some runs.
 
@@ -83,13 +95,11 @@ def trend(runs: Sequence[PastRun], *, width: int) -> Chart:
     """
     room = (width - LEFT - RIGHT) / len(runs)
     places = [round(LEFT + (number + 0.5) * room, 1) for number in range(len(runs))]
-    middle = TOP + ROWS_HEIGHT + BETWEEN
-    rows, shares = {"rows": [run.rows for run in runs]}, _shares(runs)
-    panels = (
-        _panel(runs, places, rows, top=TOP, height=ROWS_HEIGHT, count=4, label=_short),
-        _panel(runs, places, shares, top=middle, height=SHARES_HEIGHT, count=3, label=_percent),
-    )
-    return Chart(width, middle + SHARES_HEIGHT + BOTTOM, LEFT, width - RIGHT, panels, tuple(_dates(runs, places, width)))
+    rows = {"rows": [run.rows for run in runs]}
+    shares = {"rejected": [run.share_rejected for run in runs], "aside": [run.share_set_aside for run in runs]}
+    panels = _panel(runs, places, rows, ABOVE, _short), _panel(runs, places, shares, BELOW, _percent)
+    height = BELOW.top + BELOW.height + BOTTOM
+    return Chart(width, height, LEFT, width - RIGHT, panels, tuple(_dates(runs, places, width)))
 
 
 def ticks(highest: float, count: int) -> list[float]:
@@ -106,25 +116,14 @@ def ticks(highest: float, count: int) -> list[float]:
     return [float(f"{step * number:.12g}") for number in range(math.ceil(round(highest / step, 9)) + 1)]
 
 
-def _shares(runs: Sequence[PastRun]) -> dict[str, list[float]]:
-    return {"rejected": [run.share_rejected for run in runs], "aside": [run.share_set_aside for run in runs]}
-
-
 def _panel(
-    runs: Sequence[PastRun],
-    places: Sequence[float],
-    numbers: dict[str, list[int]] | dict[str, list[float]],
-    *,
-    top: float,
-    height: float,
-    count: int,
-    label: Callable[[float], str],
+    runs: Sequence[PastRun], places: Sequence[float], numbers: Mapping[str, Sequence[float]], room: Room, label: Label
 ) -> Panel:
-    shown = ticks(max(max(line) for line in numbers.values()), count)
+    shown = ticks(max(max(line) for line in numbers.values()), room.ticks)
     highest = shown[-1] or 1.0
 
     def place(number: float) -> float:
-        return round(top + height * (1 - number / highest), 1)
+        return round(room.top + room.height * (1 - number / highest), 1)
 
     lines = (
         Line(name, tuple(Mark(x, place(number), run.passed) for x, number, run in zip(places, line, runs, strict=True)))

@@ -19,8 +19,8 @@ class CountingEngine(SparkDFExecutionEngine):
     """The engine with its questions in order, and without those for values of rows.
 
     They come in sets, so that one query would be another in each run: Spark's Java would compile it anew each time, which takes
-    longer than its work. Of the rows that break a rule no values are wanted, for which Spark would be asked rule by rule. And that
-    no two rows have one key is shown by numbers made of the keys, where it can be: these are sorted faster than the keys.
+    longer than its work. Of the rows that break a rule no values are wanted, for which Spark would be asked rule by rule. That no
+    two rows have one key is shown by hashes of the keys, where it can be: numbers are sorted faster than keys.
     """
 
     def resolve_metrics(
@@ -38,7 +38,7 @@ class CountingEngine(SparkDFExecutionEngine):
         return known | super().resolve_metrics(asked, metrics, runtime_configuration)
 
     def _are_all_different(self, metric: MetricConfiguration) -> bool:
-        """True when there are as many hashes of the columns as rows; two rows of one hash may have one key, which is counted then."""
+        """True when there are as many hashes of the columns as rows; where there are fewer, two rows may have one key."""
         domain = metric.metric_domain_kwargs
         columns = domain.get("column_list") or [domain["column"]]
         try:

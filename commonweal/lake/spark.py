@@ -117,6 +117,24 @@ def appended(spark: SparkSession, table: TableId, after: int, until: int) -> Dat
     return spark.read.option("start-snapshot-id", after).option("end-snapshot-id", until).table(table.sql)
 
 
+def replace_rows(spark: SparkSession, branch: str, rows: DataFrame, keys: DataFrame | None) -> None:
+    """Put rows on a table's branch, in the place of those that have the same keys.
+
+    Args:
+        spark: The session of both.
+        branch: Table and branch, as SQL.
+        rows: The new rows.
+        keys: The keys whose rows go, columns of the table; None for all rows.
+    """
+    if keys is None:
+        rows.writeTo(branch).overwrite(F.lit(True))  # noqa: FBT003 - a value
+        return
+    keys.createOrReplaceTempView("replaced")
+    is_same = " and ".join(f"t.{key} = r.{key}" for key in keys.columns)
+    spark.sql(f"delete from {branch} t where exists (select 1 from replaced r where {is_same})").collect()
+    rows.writeTo(branch).append()
+
+
 def below(offsets: Mapping[str, Mapping[str, int]]) -> Column:
     """Landing rows below the given offsets, by topic and partition (as text).
 

@@ -22,7 +22,7 @@ from commonweal.lake.catalog import create_branch, drop_branch, head
 from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, MAIN, TableId, attempt_branch, landing_table, released_tables
-from commonweal.lake.spark import at, new_rows, planned_for
+from commonweal.lake.spark import at, new_rows, planned_for, replace_rows
 from commonweal.offsets import total
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, history_schema
@@ -155,24 +155,11 @@ def _write_settled(contract: Contract, ports: Ports, branch: str, rows: "DataFra
         tables = released_tables(contract)
         current = rows.where("_state is not null").select(*_current_columns(contract))
         history = rows.where("_valid_from is not null").select(*_history_columns(contract))
-        _replace(ports, tables["current"].branch(branch), current, touched)
-        _replace(ports, tables["history"].branch(branch), history, touched)
+        replace_rows(ports.spark, tables["current"].branch(branch), current, touched)
+        replace_rows(ports.spark, tables["history"].branch(branch), history, touched)
         return int(rows.where("_state is not null").count())
     finally:
         rows.unpersist()
-
-
-def _replace(ports: Ports, branch: str, rows: "DataFrame", touched: "DataFrame | None") -> None:
-    """Replace the touched keys' rows on a branch; all rows when no keys are given."""
-    from pyspark.sql import functions as F
-
-    if touched is None:
-        rows.writeTo(branch).overwrite(F.lit(True))
-        return
-    touched.createOrReplaceTempView("touched")
-    is_same = " and ".join(f"t.{key} = r.{key}" for key in touched.columns)
-    ports.spark.sql(f"delete from {branch} t where exists (select 1 from touched r where {is_same})").collect()
-    rows.writeTo(branch).append()
 
 
 def _touched(contract: Contract, events: "DataFrame", basis: Basis) -> Touched:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from commonweal import evidence
+from commonweal.compaction import join_small_files
 from commonweal.contract.model import Contract, Input, Suppression
 from commonweal.database import this_day
 from commonweal.errors import ConflictError, ContractError
@@ -22,11 +23,12 @@ from commonweal.lake.commit import Change, RefMove, commit
 from commonweal.lake.lease import Lease
 from commonweal.lake.names import CANDIDATE, attempt_branch, release_tag, released_table, released_tables
 from commonweal.lake.releases import Release, list_releases, rolled_back_numbers
-from commonweal.lake.spark import at
+from commonweal.lake.spark import at, replace_rows
 from commonweal.lineage import agreeing, transitive
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, ddl
 from commonweal.settings import ROOT
+from commonweal.steps.changes import changed_groups
 from commonweal.work import is_period_closed
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+GROUPS = "groups"
 SETTLING = ("states.py", "succession.py", "settling.py", "folding.py", "steps/clean.py")
 """The code that makes a source's rows from its events."""
 
@@ -43,7 +46,7 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
 
     Returns:
         ``candidate``: its number, 0 when the inputs are those of the candidate before and no declared period was closed since,
-        or when not all are released yet.
+        or when not all are released yet. ``groups``: how many were joined anew, when it was not all of them.
 
     Raises:
         ContractError: The transform's module is missing, or its result has not the contract's columns.
@@ -59,8 +62,11 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
         raise ConflictError(f"{contract.id}: its table has no first snapshot; run: commonweal apply")
     create_branch(ports.lake, table, branch, base)
     try:
-        _write(contract, ports, chosen, table.branch(branch), today)
-        candidate = replace(_candidate(contract, ports, chosen, branch, before), counts=_counts(contract, today))
+        is_continued = before is not None and before.contract_digest == made_by(contract) and not rebuild
+        with changed_groups(contract, ports, chosen, before if is_continued else None) as groups:
+            _write(contract, ports, chosen, table.branch(branch), today, groups)
+            counts = _counts(contract, today) | ({GROUPS: groups.count()} if groups is not None else {})
+        candidate = replace(_candidate(contract, ports, chosen, branch, before), counts=counts)
         moves = (
             RefMove(table, CANDIDATE, base, candidate.snapshots["current"]),
             RefMove(table, branch, candidate.snapshots["current"], None),
@@ -70,7 +76,7 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
         drop_branch(ports.lake, table, branch)
         raise
     log.info("joined", dataset=contract.id, candidate=candidate.number, inputs=candidate.inputs)
-    return {"candidate": candidate.number}
+    return {"candidate": candidate.number} | {name: count for name, count in counts.items() if name == GROUPS}
 
 
 def chosen_releases(contract: Contract, ports: Ports) -> dict[str, Release] | None:
@@ -133,10 +139,18 @@ def _is_same(before: Candidate, contract: Contract, chosen: Mapping[str, Release
     return is_made_of_these and not is_period_closed(contract, before, today)
 
 
-def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], branch: str, today: date) -> None:
-    from pyspark.sql import functions as F
-
+def _write(
+    contract: Contract,
+    ports: Ports,
+    chosen: Mapping[str, Release],
+    branch: str,
+    today: date,
+    groups: "DataFrame | None",
+) -> None:
+    """Write the product's rows on a branch: those of some groups in the place of theirs, or all."""
     frames = {item.name: released_input(ports, item, chosen[item.dataset]) for item in contract.inputs}
+    if groups is not None:
+        frames = {name: frame.join(groups, groups.columns, "left_semi") for name, frame in frames.items()}
     result = transform_module(contract).transform(**frames)
     if contract.suppression:
         result = _suppressed(contract, ports, contract.suppression, result, today)
@@ -146,7 +160,7 @@ def _write(contract: Contract, ports: Ports, chosen: Mapping[str, Release], bran
         raise ContractError(
             f"{contract.id}: transform gives other columns than the contract: missing {missing}, not asked for {extra}"
         )
-    result.select(*wanted).writeTo(branch).overwrite(F.lit(True))
+    replace_rows(ports.spark, branch, result.select(*wanted), groups)
 
 
 def _suppressed(contract: Contract, ports: Ports, rules: Suppression, result: "DataFrame", today: date) -> "DataFrame":
@@ -181,7 +195,8 @@ def readable(frame: "DataFrame", table: str) -> "DataFrame":
 def _candidate(
     contract: Contract, ports: Ports, chosen: Mapping[str, Release], branch: str, before: Candidate | None
 ) -> Candidate:
-    written = head(ports.lake, released_tables(contract)["current"], branch)
+    table = released_tables(contract)["current"]
+    written = head(ports.lake, table, branch)
     if written is None:
         raise ConflictError(f"{contract.id}: branch {branch} is gone; nothing changed, run the step again")
     return Candidate(
@@ -190,7 +205,7 @@ def _candidate(
         commit_id=branch,
         offsets={},
         landing_snapshot=None,
-        snapshots={"current": written},
+        snapshots={"current": join_small_files(ports, table, branch, written)},
         rows={},
         counts={},
         inputs=transitive(chosen),
@@ -206,6 +221,7 @@ def _change(contract: Contract, lease: Lease, candidate: Candidate, moves: tuple
         "candidate": candidate.number,
         "inputs": candidate.inputs,
         "snapshots": candidate.snapshots,
+        **{name: count for name, count in candidate.counts.items() if name == GROUPS},
     }
     entry = evidence.Entry("pipeline", "joined", contract.id, details)
     return Change(candidate.commit_id, "join", lease, moves, partial(write_candidate, candidate=candidate), entry)

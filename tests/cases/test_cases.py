@@ -56,6 +56,25 @@ def test_case(case: Path, spark: "SparkSession") -> None:
     assert sorted(compared, key=repr) == sorted(wanted, key=repr)
 
 
+GROUPED = [case for case in CASES if CONTRACTS[".".join(case.relative_to(HERE).parts[:2])].grouped_by]
+
+
+@pytest.mark.parametrize("case", GROUPED, ids=lambda case: ".".join(case.relative_to(HERE).parts))
+def test_group_by_group_the_same_is_found(case: Path, spark: "SparkSession") -> None:
+    """What a contract says by ``groupedBy``."""
+    contract = _contract(case)
+    whole, parts = _group_by_group(contract, spark, case, str(contract.grouped_by))
+    assert parts == whole
+
+
+def test_another_group_would_be_noticed(spark: "SparkSession") -> None:
+    differ = []
+    for case in GROUPED:
+        whole, parts = _group_by_group(_contract(case), spark, case, "area_code")
+        differ.append(parts != whole)
+    assert any(differ)
+
+
 @pytest.mark.parametrize("contract", PRODUCTS, ids=lambda contract: contract.id)
 def test_empty_inputs_give_exactly_the_contracts_columns(contract: Contract, spark: "SparkSession") -> None:
     found = _transformed(contract, spark, HERE / "no such case").toArrow()
@@ -73,6 +92,20 @@ def _transformed(contract: Contract, spark: "SparkSession", case: Path) -> "Data
     frames = {item.name: _frame(spark, _input(item, case / f"{item.name}.yaml")) for item in contract.inputs}
     result: DataFrame = transform_module(contract).transform(**frames)
     return result
+
+
+def _group_by_group(contract: Contract, spark: "SparkSession", case: Path, column: str) -> tuple[list[str], list[str]]:
+    """What the transform finds in all rows, and what in those of each value of a column by itself; both sorted."""
+    frames = {item.name: _frame(spark, _input(item, case / f"{item.name}.yaml")) for item in contract.inputs}
+    values = {row[0] for frame in frames.values() for row in frame.select(column).collect()}
+    transform = transform_module(contract).transform
+    whole = transform(**frames).collect()
+    parts = [
+        row
+        for value in values
+        for row in transform(**{name: frame.where(frame[column].eqNullSafe(value)) for name, frame in frames.items()}).collect()
+    ]
+    return sorted(map(repr, whole)), sorted(map(repr, parts))
 
 
 def _frame(spark: "SparkSession", table: pa.Table) -> "DataFrame":

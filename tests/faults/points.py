@@ -44,7 +44,7 @@ POINTS = (
         "one branch of two created",
         "commonweal.lake.catalog:create_branch:return > commonweal.lake.catalog:create_branch:call",
     ),
-    Point("clean", "one table of two written", "commonweal.steps.clean:_replace:return"),
+    Point("clean", "one table of two written", "commonweal.lake.spark:replace_rows:return"),
     Point("clean", "both tables written", "commonweal.steps.clean:next_candidate:call"),
     Point("clean", "metadata of one table staged", "commonweal.lake.commit:_stage_table:return"),
     Point("clean", "in the transaction, one pointer of two swapped", "commonweal.lake.commit:_swap:return"),

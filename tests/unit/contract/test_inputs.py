@@ -4,7 +4,7 @@ import pytest
 
 from commonweal.contract.inputs import downstream, input_findings, upstream
 from commonweal.contract.loader import load_contract
-from commonweal.contract.model import Coverage, Input
+from commonweal.contract.model import Coverage, Input, Suppression
 from commonweal.contract.names import contract_file
 
 
@@ -73,3 +73,28 @@ def test_a_join_that_must_find_partners(base, coverage, rule):
     product = contracts["hotline.c"].model_copy(update={"coverage": (coverage,)})
     rules = {name for _, name in found(contracts | {"hotline.c": product})}
     assert rules == ({rule} if rule else set())
+
+
+def grouped(base, column="case_no", **changes):
+    contracts = network(base, a=[], b=["a"])
+    changed = contracts["hotline.b"].model_copy(update={"grouped_by": column, **changes})
+    problems = input_findings(contracts | {"hotline.b": changed}, set(contracts), contract_file)
+    return [(problem.rule, problem.cure) for problem in problems]
+
+
+def test_what_a_product_is_grouped_by_it_and_its_inputs_have(base):
+    assert grouped(base) == []
+    (own, _), (of_input, cure) = grouped(base, "person_key")
+    assert own == of_input == "unknown_column"
+    assert "hotline.a has no column 'person_key'" in cure
+
+
+def test_a_column_that_may_be_missing_makes_no_groups(base):
+    column = next(field.column for field in base.fields if not field.required)
+    assert [rule for rule, _ in grouped(base, column)] == ["unknown_column"]
+
+
+def test_only_a_product_without_suppression_is_grouped(base):
+    hidden = Suppression(dimensions=("borough",), period="opened_on", count="requests_count")
+    assert [rule for rule, _ in grouped(base, suppression=hidden)] == ["grouped"]
+    assert [rule for rule, _ in grouped(base, kind="source", inputs=())] == ["grouped"]
