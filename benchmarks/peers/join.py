@@ -51,7 +51,8 @@ months as (
     from periods where begins <= ends
 ),
 paid as (
-    select m.*, s.monthly_amount_cny from months m join assistance_case_history s on s.case_no = m.case_no
+    select m.*, s.monthly_amount_cny
+    from months m join assistance_case_history s on s.case_no = m.case_no and s.person_key = m.person_key
     where s.status_code <> 'suspended' and cast(s._valid_from as date) <= month
         and (s._valid_to is null or month < cast(s._valid_to as date))
 ),

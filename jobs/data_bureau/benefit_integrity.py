@@ -6,7 +6,8 @@ Source: ``schemas/data_bureau/benefit_integrity.yaml``.
 
 Where the registers leave room, the reading with fewer findings is taken: calling an entitled person not entitled is the worse
 error. A month counts only if the case was in force on its first day, was not suspended, and had been paid to its end; the month
-of death never counts, nor the month in which one programme follows another.
+of death never counts, nor the month in which one programme follows another, nor what was paid before a case passed to its person,
+as to an applicant's widow.
 """
 
 from pyspark.sql import Column, DataFrame
@@ -47,21 +48,22 @@ def transform(*, assistance_case: DataFrame, assistance_case_history: DataFrame,
 
 
 def _paid_months(cases: DataFrame, history: DataFrame) -> DataFrame:
-    """One row per case and month paid in full, with the amount of the state that was in force on the month's first day."""
+    """One row per case and month paid in full, with the amount of the person's state in force on the month's first day."""
     paid = cases.where(F.col("programme_code").isin(*RECURRING)).select(
         "case_no", "person_key", "programme_code", F.explode(_months("opened_on", "paid_through_on")).alias("month")
     )
     states = history.where("status_code <> 'suspended'").select(
-        F.col("case_no").alias("state_of"), "monthly_amount_cny",
+        F.col("case_no").alias("state_of"), F.col("person_key").alias("held_by"), "monthly_amount_cny",
         F.to_date("_valid_from").alias("state_from"), F.to_date("_valid_to").alias("state_to"),
     )  # fmt: skip
     in_force = (
         (F.col("case_no") == F.col("state_of"))
+        & (F.col("person_key") == F.col("held_by"))
         & (F.col("state_from") <= F.col("month"))
         & (F.col("state_to").isNull() | (F.col("month") < F.col("state_to")))
     )
     # Right side unique: the periods of one case don't overlap, so a month has at most one state.
-    return paid.join(states, on=in_force, how="inner").drop("state_of", "state_from", "state_to")
+    return paid.join(states, on=in_force, how="inner").drop("state_of", "held_by", "state_from", "state_to")
 
 
 def _months(first: str, last: str) -> Column:
