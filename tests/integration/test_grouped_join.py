@@ -136,9 +136,9 @@ def test_group_by_group_is_the_same_as_whole(ports):
     assert rows(ports, product) == second
 
     # The register calls somebody alive after all, and another dead; then both sources change at once.
-    released(ports, REGISTER, [entry(1, "register", "2024-09-01", number=1), entry(21, "death", "2024-03-03")], round_=2)
+    released(ports, REGISTER, [entry(1, "register", "2024-09-01", number=1), entry(21, "death", "2024-07-03")], round_=2)
     assert joined(ports)["groups"] == len({1, 21})
-    released(ports, REGISTER, [entry(22, "death", "2024-03-03")], round_=3)
+    released(ports, REGISTER, [entry(22, "death", "2024-07-03")], round_=3)
     released(ports, CASES, [case(23, 23, 4)], round_=3)
     assert joined(ports)["groups"] == len({22, 23})
     third = rows(ports, product)
