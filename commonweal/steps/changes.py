@@ -1,8 +1,8 @@
 """Which groups of a product's rows may be others since its last candidate: those of the inputs' rows that came or went since.
 
 A contract may say (``groupedBy``) that what a transform finds for one value of a column follows from the inputs' rows of that
-alone. Then only groups that can have changed are joined anew, if they are few. Two releases say which, where the records of their
-tables show that rows were only appended and marked as deleted between them; else everything is joined.
+value alone. Then only groups that can have changed are joined anew, if they are few. Two releases say which, where the records
+of their tables show that rows were only appended and marked as deleted between them; else everything is joined.
 """
 
 from collections.abc import Iterator, Mapping

@@ -65,8 +65,8 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
         is_continued = before is not None and before.contract_digest == made_by(contract) and not rebuild
         with changed_groups(contract, ports, chosen, before if is_continued else None) as groups:
             _write(contract, ports, chosen, table.branch(branch), today, groups)
-            counts = _counts(contract, today) | ({GROUPS: groups.count()} if groups is not None else {})
-        candidate = replace(_candidate(contract, ports, chosen, branch, before), counts=counts)
+            anew = {GROUPS: groups.count()} if groups is not None else {}
+        candidate = replace(_candidate(contract, ports, chosen, branch, before), counts=_counts(contract, today) | anew)
         moves = (
             RefMove(table, CANDIDATE, base, candidate.snapshots["current"]),
             RefMove(table, branch, candidate.snapshots["current"], None),
@@ -76,7 +76,7 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
         drop_branch(ports.lake, table, branch)
         raise
     log.info("joined", dataset=contract.id, candidate=candidate.number, inputs=candidate.inputs)
-    return {"candidate": candidate.number} | {name: count for name, count in counts.items() if name == GROUPS}
+    return {"candidate": candidate.number} | anew
 
 
 def chosen_releases(contract: Contract, ports: Ports) -> dict[str, Release] | None:
@@ -221,7 +221,7 @@ def _change(contract: Contract, lease: Lease, candidate: Candidate, moves: tuple
         "candidate": candidate.number,
         "inputs": candidate.inputs,
         "snapshots": candidate.snapshots,
-        **{name: count for name, count in candidate.counts.items() if name == GROUPS},
     }
+    details |= {name: count for name, count in candidate.counts.items() if name == GROUPS}
     entry = evidence.Entry("pipeline", "joined", contract.id, details)
     return Change(candidate.commit_id, "join", lease, moves, partial(write_candidate, candidate=candidate), entry)
