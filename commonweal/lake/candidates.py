@@ -41,8 +41,8 @@ class Candidate:
         landing_snapshot: Snapshot of the landing table it was made from; None for a product.
         snapshots: By table, the snapshot that is to be audited.
         rows: By table, the number of rows that people would read; known after the audit, before it empty.
-        counts: What the step counted: keys touched, events taken, groups joined anew; for open data also ``closed_through``, a day
-            as ``20261126``; and ``carries``, see ``content``.
+        counts: What the step counted: keys touched, events taken, groups joined anew; for open data also ``closed_through``, a
+            day as ``20261126``; and ``carries``, see ``content``.
         inputs: By dataset, the number of the release it was made from, transitively; empty for a source.
         contract_digest: Of the contract, and after a colon of the code, that it was made with.
         code_version: Of the code it was made by.
