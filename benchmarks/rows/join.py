@@ -76,9 +76,11 @@ def _found(size: int, runs: int, tell: Callable[[str], None]) -> Found:
             for name, measured in found.items():
                 measured.append(_join(ports, name))
         first = _contents(ports, PEERS)
-        tell(f"{ROW}: one per cent more")
-        _release(ports, CASES, size, 1)
-        again, compared = _join(ports, OURS), [SPARK] if runs > 1 else []
+        for day, what in ((2, "to warm up"), (1, "measured")):
+            _release(ports, CASES, size, day)
+            tell(f"{ROW}: one per cent more, {what}")
+            again = _join(ports, OURS)
+        compared = [SPARK] if runs > 1 else []
         for name in compared:
             _join(ports, name)
         later = _contents(ports, compared)

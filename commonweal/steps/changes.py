@@ -7,6 +7,7 @@ of their tables show that rows were only appended and marked as deleted between 
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,11 +31,28 @@ MOST_CHANGED = 0.1
 """Of an input's rows; when more came, everything is joined."""
 
 
+@dataclass(frozen=True)
+class Groups:
+    """The groups to join anew.
+
+    Attributes:
+        keys: One column, each group once.
+        kept: Lets go what Spark keeps for them.
+    """
+
+    keys: "DataFrame"
+    kept: ExitStack
+
+    def rows_of(self, frame: "DataFrame") -> "DataFrame":
+        """Their rows of an input, read once, however often a transform looks at them."""
+        return _kept(frame.join(self.keys, self.keys.columns, "left_semi"), self.kept)
+
+
 @contextmanager
 def changed_groups(
     contract: Contract, ports: Ports, chosen: Mapping[str, Release], before: Candidate | None
-) -> "Iterator[DataFrame | None]":
-    """The groups to join anew, one column, each once; None when everything is to be.
+) -> Iterator[Groups | None]:
+    """The groups to join anew; None when everything is to be.
 
     Args:
         contract: A product.
@@ -50,7 +68,7 @@ def changed_groups(
     with ExitStack() as kept:
         frames = [frame for change in changed for frame in _groups(column, ports, change, kept)]
         groups = reduce(lambda one, other: one.unionByName(other), frames).dropna().distinct()
-        yield _kept(groups, kept)
+        yield Groups(_kept(groups, kept), kept)
 
 
 class Changed(NamedTuple):

@@ -28,7 +28,7 @@ from commonweal.lineage import agreeing, transitive
 from commonweal.ports import Ports
 from commonweal.render.lake_schema import current_schema, ddl
 from commonweal.settings import ROOT
-from commonweal.steps.changes import changed_groups
+from commonweal.steps.changes import Groups, changed_groups
 from commonweal.work import is_period_closed
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
         is_continued = before is not None and before.contract_digest == made_by(contract) and not rebuild
         with changed_groups(contract, ports, chosen, before if is_continued else None) as groups:
             _write(contract, ports, chosen, table.branch(branch), today, groups)
-            anew = {GROUPS: groups.count()} if groups is not None else {}
+            anew = {GROUPS: groups.keys.count()} if groups else {}
         candidate = replace(_candidate(contract, ports, chosen, branch, before), counts=_counts(contract, today) | anew)
         moves = (
             RefMove(table, CANDIDATE, base, candidate.snapshots["current"]),
@@ -145,12 +145,12 @@ def _write(
     chosen: Mapping[str, Release],
     branch: str,
     today: date,
-    groups: "DataFrame | None",
+    groups: Groups | None,
 ) -> None:
     """Write the product's rows on a branch: those of some groups in the place of theirs, or all."""
     frames = {item.name: released_input(ports, item, chosen[item.dataset]) for item in contract.inputs}
-    if groups is not None:
-        frames = {name: frame.join(groups, groups.columns, "left_semi") for name, frame in frames.items()}
+    if groups:
+        frames = {name: groups.rows_of(frame) for name, frame in frames.items()}
     result = transform_module(contract).transform(**frames)
     if contract.suppression:
         result = _suppressed(contract, ports, contract.suppression, result, today)
@@ -160,7 +160,7 @@ def _write(
         raise ContractError(
             f"{contract.id}: transform gives other columns than the contract: missing {missing}, not asked for {extra}"
         )
-    replace_rows(ports.spark, branch, result.select(*wanted), groups)
+    replace_rows(ports.spark, branch, result.select(*wanted), groups.keys if groups else None)
 
 
 def _suppressed(contract: Contract, ports: Ports, rules: Suppression, result: "DataFrame", today: date) -> "DataFrame":
