@@ -42,8 +42,11 @@ class CountingEngine(SparkDFExecutionEngine):
         domain = metric.metric_domain_kwargs
         columns = domain.get("column_list") or [domain["column"]]
         try:
-            rows = self.dataframe.select(*columns).dropna("all").select(F.xxhash64(*columns).alias("hash"))
-            counted = rows.agg(F.count("*").alias("rows"), F.count_distinct("hash").alias("different")).collect()[0]
+            rows = self.dataframe.select(*columns)
+            if domain.get("ignore_row_if") != "never":
+                rows = rows.dropna("all")
+            hashes = rows.select(F.xxhash64(*columns).alias("hash"))
+            counted = hashes.agg(F.count("*").alias("rows"), F.count_distinct("hash").alias("different")).collect()[0]
         except PySparkException:
             return False
         return bool(counted["rows"] == counted["different"])

@@ -113,7 +113,9 @@ def instant(moment: datetime) -> Column:
 
 
 def appended(spark: SparkSession, table: TableId, after: int, until: int) -> DataFrame:
-    """The rows that the snapshots after ``after``, up to and with ``until``, appended."""
+    """The rows that the snapshots after ``after``, up to and with ``until``, appended; none when both are one."""
+    if after == until:
+        return at(spark, table, until).limit(0)
     return spark.read.option("start-snapshot-id", after).option("end-snapshot-id", until).table(table.sql)
 
 

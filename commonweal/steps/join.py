@@ -62,8 +62,8 @@ def join(contract: Contract, ports: Ports, lease: Lease, *, rebuild: bool = Fals
         raise ConflictError(f"{contract.id}: its table has no first snapshot; run: commonweal apply")
     create_branch(ports.lake, table, branch, base)
     try:
-        is_continued = before is not None and before.contract_digest == made_by(contract) and not rebuild
-        with changed_groups(contract, ports, chosen, before if is_continued else None) as groups:
+        continued = before if before and not rebuild and _is_continued(before, contract, ports, base) else None
+        with changed_groups(contract, ports, chosen, continued) as groups:
             _write(contract, ports, chosen, table.branch(branch), today, groups)
             anew = {GROUPS: groups.keys.count()} if groups else {}
         candidate = replace(_candidate(contract, ports, chosen, branch, before), counts=_counts(contract, today) | anew)
@@ -137,6 +137,12 @@ def _counts(contract: Contract, today: date) -> dict[str, int]:
 def _is_same(before: Candidate, contract: Contract, chosen: Mapping[str, Release], today: date) -> bool:
     is_made_of_these = before.inputs == transitive(chosen) and before.contract_digest == made_by(contract)
     return is_made_of_these and not is_period_closed(contract, before, today)
+
+
+def _is_continued(before: Candidate, contract: Contract, ports: Ports, base: int) -> bool:
+    """Whether the rows that stand at the candidate's ref are those that today's contract and code made."""
+    makers = before.contract_digest, before.code_version
+    return makers == (made_by(contract), ports.code_version) and before.snapshots["current"] == base
 
 
 def _write(

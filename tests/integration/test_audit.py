@@ -104,6 +104,7 @@ def test_keys_are_counted_as_the_engine_counts_them(spark, monkeypatch, rows):
         rule("unique", "column_values_to_be_unique", column="a"),
         rule("together", "compound_columns_to_be_unique", column_list=["a", "b"]),
         rule("any", "compound_columns_to_be_unique", column_list=["a", "b"], ignore_row_if="any_value_is_missing"),
+        rule("never", "compound_columns_to_be_unique", column_list=["a", "b"], ignore_row_if="never"),
     )
     frame = spark.createDataFrame(rows, "a string, b string")
     shown = counts(audit(given(frame), suite))

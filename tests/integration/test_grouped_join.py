@@ -1,9 +1,11 @@
 """A product that is joined group by group has the rows that it has joined whole, whatever came, went or moved."""
 
+import dataclasses
 import secrets
 import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,7 +17,7 @@ from commonweal.apply import apply
 from commonweal.contract.model import Contract
 from commonweal.lake.candidates import read_candidate
 from commonweal.lake.names import released_table
-from commonweal.lake.spark import at
+from commonweal.lake.spark import appended, at
 from commonweal.ports import Ports, open_ports
 from commonweal.steps.run import run_with, steps_of
 from infra.demo.people import resident_id
@@ -147,6 +149,13 @@ def test_group_by_group_is_the_same_as_whole(ports):
     assert rows(ports, product) == third
 
 
+def test_between_a_snapshot_and_itself_nothing_came(ports):
+    """Compaction may have made a release of which one table is as it was."""
+    cases = ports.contract(CASES)
+    snapshot = read_candidate(ports.engine, CASES).snapshots["current"]
+    assert appended(ports.spark, released_table(cases, "current"), snapshot, snapshot).count() == 0
+
+
 def test_a_rebuilt_source_is_joined_whole(ports):
     product = ports.contract(PRODUCT)
     before = rows(ports, product)
@@ -165,3 +174,13 @@ def test_few_rows_or_many_changes_are_joined_whole(ports, monkeypatch):
             patch.setattr(f"commonweal.steps.changes.{name}", value)
             released(ports, CASES, [case(24, 24, month)], round_=month)
             assert "groups" not in joined(ports)
+
+
+def test_rows_that_other_code_made_are_joined_whole(ports):
+    released(ports, CASES, [case(25, 25, 7)], round_=7)
+    with closing(dataclasses.replace(ports, code_version="another")) as other:
+        assert "groups" not in joined(other)
+    released(ports, CASES, [case(26, 26, 8)], round_=8)
+    assert "groups" not in joined(ports)
+    released(ports, CASES, [case(27, 27, 9)], round_=9)
+    assert joined(ports)["groups"] == 1
