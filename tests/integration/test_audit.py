@@ -85,33 +85,6 @@ def test_no_row_is_asked_for(frame, monkeypatch):
     assert SECRET not in repr(collected)
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [("a", "b"), ("b", "a"), ("c", "a")],
-        [("a", "b"), ("a", "b"), ("a", "b"), ("a", "c")],
-        [("a", None), (None, "a"), (None, "b")],
-        [("a", None), ("a", None), (None, None), (None, None)],
-        [(None, None), (None, None)],
-        [(None, "")],
-        [],
-    ],
-)
-def test_keys_are_counted_as_the_engine_counts_them(spark, monkeypatch, rows):
-    from commonweal.gate.engine import CountingEngine
-
-    suite = suite_of(
-        rule("unique", "column_values_to_be_unique", column="a"),
-        rule("together", "compound_columns_to_be_unique", column_list=["a", "b"]),
-        rule("any", "compound_columns_to_be_unique", column_list=["a", "b"], ignore_row_if="any_value_is_missing"),
-        rule("never", "compound_columns_to_be_unique", column_list=["a", "b"], ignore_row_if="never"),
-    )
-    frame = spark.createDataFrame(rows, "a string, b string")
-    shown = counts(audit(given(frame), suite))
-    monkeypatch.setattr(CountingEngine, "_are_all_different", lambda *_: False)
-    assert counts(audit(given(frame), suite)) == shown
-
-
 def test_rows_that_are_few_are_kept_as_long_as_they_are_asked_about(frame, monkeypatch):
     kept = [frame.storageLevel.useMemory]
     count = DataFrame.count
