@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pytest
 from pyiceberg.table.snapshots import Operation, Snapshot, Summary
 
+from commonweal.lake.releases import Release
+from commonweal.steps import changes
 from commonweal.steps.changes import added_since
 
 
@@ -53,3 +55,31 @@ def test_a_snapshot_that_the_other_does_not_come_from_says_nothing(was, now):
 
 def test_a_snapshot_between_them_that_is_gone_says_nothing():
     assert added_since(table(FIRST, snapshot(3, 2, Operation.APPEND, added_records=1)), 1, 3) is None
+
+
+def release(digest: str = "today", epoch: int | None = 1) -> Release:
+    texts = dict.fromkeys(("contract_version", "suite_digest", "code_version", "quality_digest"), "")
+    tables = {"snapshots": {"current": 1}, "rows": {"current": 1000}}
+    return Release(
+        "d.s", 1, "c", "g", counts={}, offsets={}, inputs={}, contract_digest=digest, key_epoch=epoch, **tables, **texts
+    )
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "kind", "added", "says"),
+    [
+        (release(), release(), "source", 100, True),
+        (release("old"), release(), "source", 100, False),
+        (release("old"), release("old"), "source", 100, False),
+        (release(epoch=None), release(), "source", 100, False),
+        (release(), release(), "product", 100, False),
+        (release(), release(), "source", 101, False),
+        (release(), release(), "source", None, False),
+    ],
+)
+def test_two_releases_of_one_contract_and_one_key_say_what_changed(monkeypatch, was, now, kind, added, says):
+    """By another contract other columns may be the key, and under another epoch everybody has another pseudonym."""
+    source = SimpleNamespace(kind=kind, digest="today", tables=("current",), department="d", name="s")
+    monkeypatch.setattr(changes, "load", lambda *_: SimpleNamespace(metadata=None))
+    monkeypatch.setattr(changes, "added_since", lambda *_: added)
+    assert changes._only_grew(SimpleNamespace(contract=lambda _: source, lake=None), was, now) is says

@@ -2,6 +2,7 @@
 
 import ast
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,7 @@ from commonweal.errors import ContractError
 from commonweal.lake.candidates import Candidate, closed_through
 from commonweal.lake.releases import Release
 from commonweal.settings import ROOT
-from commonweal.steps.join import SETTLING, _is_same, code_digest, made_by
+from commonweal.steps.join import SETTLING, _is_continued, _is_same, code_digest, made_by
 from commonweal.work import is_period_closed
 
 SOURCE = "hotline.service_request"
@@ -86,3 +87,9 @@ def test_code_by_which_events_are_settled_counts_as_a_change_of_its_sources():
     used = {str(node.module) for node in lines if isinstance(node, ast.ImportFrom) and str(node.module).startswith("commonweal.")}
     settling = {module.removeprefix("commonweal.") + ".py" for module in used if not module.startswith(elsewhere)}
     assert {"states.py", "succession.py"} <= settling <= set(SETTLING)
+
+
+@pytest.mark.parametrize(("digest", "code", "base"), [(None, "v", 7), ("other", "v", 7), (None, "other", 7), (None, "v", 8)])
+def test_only_onto_rows_that_todays_contract_and_code_made_some_are_joined(product, digest, code, base):
+    ports = SimpleNamespace(code_version=code)
+    assert _is_continued(candidate(product, {}, digest), product, ports, base) is ((digest, code, base) == (None, "v", 7))
